@@ -1,0 +1,13 @@
+import neostandard, { resolveIgnoresFromGitignore } from 'neostandard'
+
+export default [
+  { ignores: ['plugins/database/types.generated.ts'] },
+  ...neostandard({ ts: true, ignores: resolveIgnoresFromGitignore() }),
+  {
+    rules: {
+      'no-console': 'error'
+    }
+  },
+  // A command line talks to a terminal; a service logs.
+  { files: ['commands/**', 'scripts/**', 'bench/**', 'test/run.ts', 'server.ts', 'cli.ts'], rules: { 'no-console': 'off' } }
+]
