@@ -12,7 +12,8 @@ export const typesFile = path.join(import.meta.dirname, '..', 'plugins', 'databa
  */
 export function generateTypes (connectionString: string): Promise<string> {
   return withMigrationConnection(connectionString, (db) => generate({
-    db,
+    // kysely-codegen is CommonJS, and sees the types of Kysely's other build: the object is the same.
+    db: db as never,
     dialect: new PostgresDialect({ dateParser: 'string', numericParser: 'number' }),
     excludePattern: '(kysely_*)',
     typeMapping: { timestamptz: 'string', int8: 'number', numeric: 'number', tsvector: 'string' },

@@ -1,0 +1,29 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { registerModules } from './modules/index.js'
+import type { Config } from './plugins/config.js'
+import { answerFrameworkError } from './plugins/errors.js'
+import { registerPlugins } from './plugins/index.js'
+import { loggerOptions, requestId } from './plugins/request-log.js'
+import type { Clock } from './plugins/settings.js'
+import { schemaController } from './plugins/validation.js'
+
+/**
+ * Builds the whole service: what every request passes through, then what the company does. It neither listens nor reads
+ * the environment; `config.DATABASE_URL` must be set.
+ */
+export async function buildApp (config: Config, { clock = () => new Date() }: { clock?: Clock } = {}): Promise<FastifyInstance> {
+  const app = Fastify({
+    ...loggerOptions(config),
+    schemaController,
+    genReqId: requestId,
+    requestIdHeader: false,
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 1000 },
+    frameworkErrors: answerFrameworkError,
+    return503OnClosing: true
+  })
+  await registerPlugins(app, { config, clock })
+  await registerModules(app)
+  return app
+}

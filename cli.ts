@@ -1,0 +1,33 @@
+import { withDatabase } from './commands/development-database.js'
+import { demoReset } from './commands/demo-reset.js'
+import { push, rollback, status } from './commands/migrate.js'
+import { parseConfig, readEnvironment, type Config } from './plugins/config.js'
+
+type Command = (config: Config, argv: string[]) => Promise<void>
+
+const onDatabase = (work: (url: string, argv: string[]) => Promise<void>): Command =>
+  (config, argv) => withDatabase(config, console.log, (url) => work(url, argv))
+
+/** Everything that an npm script runs. What a command alone needs is loaded by it alone. */
+const commands: Record<string, { summary: string, run: Command }> = {
+  'db:push': { summary: 'apply pending migrations', run: onDatabase(push) },
+  'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
+  'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
+  'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
+  seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv) => (await import('./commands/seed.js')).seed(url, argv)) },
+  'demo:reset': { summary: 'remove the embedded database', run: (config) => demoReset(config.EDEN_DATA_DIR, console.log) }
+}
+
+const [name = '', ...argv] = process.argv.slice(2)
+const command = commands[name]
+if (command === undefined) {
+  console.error(['usage: npm run <command> [-- options]', ...Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(12)} ${summary}`)].join('\n'))
+  process.exitCode = 2
+} else {
+  try {
+    await command.run(parseConfig(readEnvironment()), argv)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}

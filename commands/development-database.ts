@@ -1,0 +1,41 @@
+import { isEmptyDatabase, seedDatabase } from '../demo/index.js'
+import { findEmbeddedDatabase, openEmbeddedDatabase, type EmbeddedDatabase } from '../embedded/index.js'
+import { ConfigError, type Config } from '../plugins/config.js'
+import { migrateToLatest } from './migrate.js'
+
+type Print = (line: string) => void
+
+/**
+ * Starts the embedded PostgreSQL, brings it up to this release, and loads the demo company when there is nothing in it.
+ * @throws DataFolderInUse when another process runs on the folder; PostgresNotFound; ServerFailed
+ */
+export async function openDevelopmentDatabase ({ EDEN_DATA_DIR: dataDir }: Config, print: Print): Promise<EmbeddedDatabase> {
+  print(`starting the embedded PostgreSQL in ${dataDir}`)
+  const embedded = await openEmbeddedDatabase({ dataDir, log: print })
+  try {
+    const applied = await migrateToLatest(embedded.url)
+    if (applied.length > 0) print(`applied ${applied.length} migrations`)
+    if (await isEmptyDatabase(embedded.url)) {
+      const { users, projects, tasks } = await seedDatabase(embedded.url)
+      print(`loaded the demo company: ${users} people, ${projects} projects, ${tasks} tasks`)
+    }
+    return embedded
+  } catch (error) {
+    await embedded.stop()
+    throw error
+  }
+}
+
+/** Runs a command on the configured database, or on the embedded one: beside the service when that runs, else alone. */
+export async function withDatabase (config: Config, print: Print, work: (url: string) => Promise<void>): Promise<void> {
+  if (config.DATABASE_URL !== undefined) return work(config.DATABASE_URL)
+  if (config.NODE_ENV === 'production') throw new ConfigError('DATABASE_URL must be set in production: the embedded database is for development only')
+  const running = await findEmbeddedDatabase(config.EDEN_DATA_DIR)
+  if (running !== undefined) return work(running.url)
+  const embedded = await openEmbeddedDatabase({ dataDir: config.EDEN_DATA_DIR, log: print })
+  try {
+    await work(embedded.url)
+  } finally {
+    await embedded.stop()
+  }
+}

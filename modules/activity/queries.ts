@@ -1,0 +1,73 @@
+import { sql, type Expression, type SqlBool } from 'kysely'
+import type { Static } from 'typebox'
+import type { Actor } from '../../plugins/auth.js'
+import type { Db } from '../../plugins/database/index.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { visibleProject } from '../shared/visibility.js'
+import type { ActivityEvent, Change } from './schemas.js'
+
+const orders: Record<string, Order> = { at: { by: sql`a.created_at`, type: 'timestamptz' } }
+
+export interface ActivityFilter {
+  entity_type?: string[]
+  entity_id?: string
+  actor?: string
+  action?: string[]
+  project?: string
+  task?: string
+  from?: string
+  to?: string
+}
+
+/** Events of projects that the person may see, deleted ones too: a log tells of deletions. */
+const isVisible = (actor: Actor): Expression<SqlBool> => sql<SqlBool>`(a.project_id is null or ${visibleProject(actor, { deletedToo: true })})`
+
+const filtered = (db: Db, actor: Actor, f: ActivityFilter) => db.selectFrom('activity_log as a')
+  .leftJoin('projects as p', 'p.id', 'a.project_id')
+  .where(isVisible(actor))
+  .$if(f.entity_type !== undefined, (qb) => qb.where('a.entity_type', '=', sql<string>`any(${f.entity_type})`))
+  .$if(f.entity_id !== undefined, (qb) => qb.where('a.entity_id', '=', f.entity_id as string))
+  .$if(f.actor !== undefined, (qb) => qb.where('a.actor_id', '=', f.actor as string))
+  .$if(f.action !== undefined, (qb) => qb.where('a.action', '=', sql<string>`any(${f.action})`))
+  .$if(f.project !== undefined, (qb) => qb.where('a.project_id', '=', f.project as string))
+  .$if(f.task !== undefined, (qb) => qb.where('a.task_id', '=', f.task as string))
+  .$if(f.from !== undefined, (qb) => qb.where('a.created_at', '>=', f.from as string))
+  .$if(f.to !== undefined, (qb) => qb.where('a.created_at', '<', f.to as string))
+
+/** One page of the log, and one row more when there is a next page. One statement. */
+export function listActivity (db: Db, { actor, filter, page }: { actor: Actor, filter: ActivityFilter, page: PageRequest }) {
+  return keyset(filtered(db, actor, filter).innerJoin('users as u', 'u.id', 'a.actor_id')
+    .select(['a.id', 'a.created_at as at', 'a.entity_type', 'a.entity_id', 'a.action', 'a.project_id', 'a.task_id', 'a.version', 'a.changes', 'a.data', 'a.request_id'])
+    .select(sql<{ id: string, name: string, email: string }>`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('actor')),
+  orders, sql`a.id`, page).$castTo<Static<typeof ActivityEvent> & Keyed>().execute()
+}
+
+export async function countActivity (db: Db, { actor, filter }: { actor: Actor, filter: ActivityFilter }): Promise<number> {
+  const { total } = await filtered(db, actor, filter).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
+}
+
+/** Whether the person may read the log of this task, deleted or not. */
+export async function seesTask (db: Db, actor: Actor, id: string): Promise<boolean> {
+  const { rows } = await sql`select from tasks t join projects p on p.id = t.project_id where t.id = ${id} and ${visibleProject(actor, { deletedToo: true })}`.execute(db)
+  return rows.length > 0
+}
+
+/** Whether the person may read the log of this project, deleted or not. */
+export async function seesProject (db: Db, actor: Actor, id: string): Promise<boolean> {
+  const { rows } = await sql`select from projects p where p.id = ${id} and ${visibleProject(actor, { deletedToo: true })}`.execute(db)
+  return rows.length > 0
+}
+
+/** What happened after a position, in the order of positions. The log's partition is found by the event's time. */
+export async function listChanges (db: Db, { actor, after, limit }: { actor: Actor, after: number, limit: number }): Promise<Static<typeof Change>[]> {
+  const { rows } = await sql<Static<typeof Change>>`
+    select e.position, a.entity_type || '.' || a.action as type, a.entity_type, a.entity_id, a.project_id, a.created_at as at,
+      jsonb_build_object('action', a.action, 'actor_id', a.actor_id, 'task_id', a.task_id, 'version', a.version, 'changes', a.changes,
+        'detail', a.data, 'request_id', a.request_id) as data
+    from event_positions e join activity_log a on a.id = e.event_id and a.created_at = e.event_at
+    left join projects p on p.id = a.project_id
+    where e.position > ${after} and ${isVisible(actor)}
+    order by e.position limit ${limit}`.execute(db)
+  return rows
+}

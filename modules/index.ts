@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify'
+import activity from './activity/index.js'
+import notifications from './notifications/index.js'
+import projects from './projects/index.js'
+import reports from './reports/index.js'
+import { Deleted, Person } from './shared/schemas.js'
+import tasks from './tasks/index.js'
+import users from './users/index.js'
+
+/** What the company does, and where each domain is served. */
+export async function registerModules (app: FastifyInstance): Promise<void> {
+  for (const schema of [Deleted, Person]) app.addSchema(schema) // what several domains answer with
+  await app.register(users, { prefix: '/api' })
+  await app.register(projects, { prefix: '/api/projects' })
+  await app.register(tasks, { prefix: '/api' })
+  await app.register(activity, { prefix: '/api' })
+  await app.register(notifications, { prefix: '/api/notifications' })
+  await app.register(reports, { prefix: '/api/reports' })
+}

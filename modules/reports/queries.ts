@@ -1,0 +1,84 @@
+import { sql, type Expression, type SqlBool } from 'kysely'
+import type { Actor } from '../../plugins/auth.js'
+import type { Db } from '../../plugins/database/index.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { visibleProject } from '../shared/visibility.js'
+import { priorities, statuses } from '../tasks/index.js'
+import type { Static } from 'typebox'
+import type { OverdueTask } from './schemas.js'
+
+/** What every report can be narrowed to. `from` and `to` bound when a task was created. */
+export interface ReportFilter { project?: string[], department?: string[], from?: string, to?: string }
+
+function conditions (actor: Actor, { project, department, from, to }: ReportFilter): Expression<SqlBool> {
+  return sql<SqlBool>`t.deleted_at is null and ${visibleProject(actor)}
+    ${project === undefined ? sql`` : sql`and t.project_id = any(${project}::uuid[])`}
+    ${department === undefined ? sql`` : sql`and t.department = any(${department}::text[])`}
+    ${from === undefined ? sql`` : sql`and t.created_at >= ${from}`}
+    ${to === undefined ? sql`` : sql`and t.created_at < ${to}`}`
+}
+
+/** How many tasks there are in each status; every status has its line. */
+export async function tasksByStatus (db: Db, actor: Actor, filter: ReportFilter) {
+  const { rows } = await sql<{ status: (typeof statuses)[number], count: number }>`
+    select s.status, coalesce(c.count, 0) as count
+    from unnest(${[...statuses]}::text[]) with ordinality s (status, ord)
+    left join (select t.status, count(*) from tasks t join projects p on p.id = t.project_id where ${conditions(actor, filter)} group by t.status) c using (status)
+    order by s.ord`.execute(db)
+  return rows
+}
+
+/** How many tasks there are of each priority; every priority has its line. */
+export async function tasksByPriority (db: Db, actor: Actor, filter: ReportFilter) {
+  const { rows } = await sql<{ priority: (typeof priorities)[number], count: number }>`
+    select s.priority, coalesce(c.count, 0) as count
+    from unnest(${[...priorities]}::text[]) with ordinality s (priority, ord)
+    left join (select t.priority, count(*) from tasks t join projects p on p.id = t.project_id where ${conditions(actor, filter)} group by t.priority) c using (priority)
+    order by s.ord`.execute(db)
+  return rows
+}
+
+/** In whose court the balls of the open tasks are, the fullest court first. */
+export async function tasksByBall (db: Db, actor: Actor, filter: ReportFilter) {
+  const { rows } = await sql<{ owner: string, count: number }>`
+    select coalesce(u.email, 'unassigned') as owner, c.count
+    from (select t.ball_in_court, count(*) from tasks t join projects p on p.id = t.project_id
+      where t.is_open and ${conditions(actor, filter)} group by t.ball_in_court) c
+    left join users u on u.id = c.ball_in_court
+    order by c.count desc, owner`.execute(db)
+  return rows
+}
+
+const orders: Record<string, Order> = { due_at: { by: sql`t.due_sort`, type: 'timestamptz' } }
+
+const overdue = (db: Db, actor: Actor, now: Date, filter: ReportFilter) => db.selectFrom('tasks as t').innerJoin('projects as p', 'p.id', 't.project_id')
+  .where(sql<SqlBool>`t.is_open and t.due_sort < ${now} and ${conditions(actor, filter)}`)
+
+/** One page of the open tasks that are due before now, the longest overdue first, and one row more when there is a next page. */
+export function overdueTasks (db: Db, { actor, now, filter, page }: { actor: Actor, now: Date, filter: ReportFilter, page: PageRequest }) {
+  const tasks = overdue(db, actor, now, filter).leftJoin('users as u', 'u.id', 't.ball_in_court')
+    .select(['t.id', 't.title', 't.priority', 't.due_at', 'p.name as project_name', sql<string>`coalesce(u.email, 'unassigned')`.as('owner')])
+  return keyset(tasks, orders, sql`t.id`, page).$castTo<Static<typeof OverdueTask> & Keyed>().execute()
+}
+
+export async function countOverdueTasks (db: Db, { actor, now, filter }: { actor: Actor, now: Date, filter: ReportFilter }): Promise<number> {
+  const { total } = await overdue(db, actor, now, filter).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
+}
+
+/**
+ * How many tasks were created on each of the last days, today last; a day begins at midnight where the person is.
+ * @param days how many days, today included
+ */
+export async function createdPerDay (db: Db, { actor, now, days, filter }: { actor: Actor, now: Date, days: number, filter: ReportFilter }) {
+  const zone = actor.timezone
+  const { rows } = await sql<{ day: string, tasks_created: number }>`
+    with days as (
+      select d.day::date as day, d.day at time zone ${zone} as starts, (d.day + interval '1 day') at time zone ${zone} as ends
+      from (select generate_series(date_trunc('day', ${now}::timestamptz at time zone ${zone}) - make_interval(days => ${days - 1}), date_trunc('day', ${now}::timestamptz at time zone ${zone}), interval '1 day') as day) d
+    )
+    select d.day, (select count(*) from tasks t join projects p on p.id = t.project_id
+      where t.created_at >= d.starts and t.created_at < d.ends and ${conditions(actor, filter)}) as tasks_created
+    from days d order by d.day`.execute(db)
+  return rows
+}

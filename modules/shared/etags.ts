@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Stale, withMembers } from '../../plugins/errors.js'
+
+/** The entity tag of a version. */
+export const etag = (version: number): string => `"${version}"`
+
+/**
+ * The versions that an `If-Match` header accepts, or undefined when any will do. The comparison is strong (RFC 9110,
+ * 13.1.1): a weak tag matches nothing.
+ */
+export function versionsOf (ifMatch: string | undefined): number[] | undefined {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
+  return [...ifMatch.matchAll(/(W\/)?"([^"]*)"/g)]
+    .filter(([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}$/.test(tag ?? ''))
+    .map(([, , tag]) => Number(tag))
+}
+
+/** The answer for one resource: its ETag, and 304 without a body when the caller has this version already. */
+export function sendVersioned<T extends { version: number }> (request: FastifyRequest, reply: FastifyReply, resource: T): T {
+  const tag = etag(resource.version)
+  reply.header('etag', tag)
+  const known = request.headers['if-none-match']
+  const matches = known !== undefined && (known.trim() === '*' || known.split(',').some((one) => one.trim().replace(/^W\//, '') === tag))
+  // A handler may return the reply that it has sent; the types of Fastify know only the resource.
+  return matches ? reply.code(304).send() as never : resource
+}
+
+/** A 412 that tells the version which the resource has now. */
+export const stale = (version: number) => withMembers(new Stale(version), { current_version: version })

@@ -1,0 +1,63 @@
+import { sql } from 'kysely'
+import type { Db } from '../../../plugins/database/index.js'
+import { recordEvents, type Origin } from '../../activity/index.js'
+import { newId } from '../../shared/ids.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
+import { visibleProject } from '../../shared/visibility.js'
+import type { Static } from 'typebox'
+import type { View } from '../queries.js'
+import type { Hold } from './schemas.js'
+
+export type HoldRow = Static<typeof Hold>
+
+const orders: Record<string, Order> = { no: { by: sql`h.no`, type: 'integer' } }
+
+const holds = (db: Db, taskId: string, now: Date) => db.selectFrom('ball_holds as h').leftJoin('users as u', 'u.id', 'h.user_id')
+  .select(['h.task_id as id', 'h.task_id', 'h.no', 'h.passed_by', 'h.note', 'h.expected_by', 'h.started_at', 'h.ended_at', 'h.outcome', 'h.acknowledged_at'])
+  .select(sql<{ id: string, name: string, email: string } | null>`case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email) end`.as('holder'))
+  .select(sql<number>`greatest(extract(epoch from coalesce(h.ended_at, ${now}::timestamptz) - h.started_at), 0)`.as('held_seconds'))
+  .where('h.task_id', '=', taskId)
+
+/** One page of the holds of a task's ball, the first hold first, and one row more when there is a next page. */
+export function listHolds (db: Db, { taskId, view, page }: { taskId: string, view: View, page: PageRequest }) {
+  return keyset(holds(db, taskId, view.now), orders, sql`h.task_id`, page).$castTo<HoldRow & Keyed>().execute()
+}
+
+export async function countHolds (db: Db, taskId: string): Promise<number> {
+  const { total } = await db.selectFrom('ball_holds').where('task_id', '=', taskId).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
+}
+
+/** Where the ball is now. */
+export function findCurrentHold (db: Db, { taskId, view }: { taskId: string, view: View }) {
+  return holds(db, taskId, view.now).where('h.ended_at', 'is', null).$castTo<HoldRow>().executeTakeFirst()
+}
+
+/**
+ * Notes that whoever holds the ball has seen it, and records the event, in one statement; a second time changes nothing.
+ * @returns whether the ball was in the caller's court, or undefined when there is no such task to see
+ */
+export async function acknowledge (db: Db, { taskId, view, origin }: { taskId: string, view: View, origin: Origin }): Promise<boolean | undefined> {
+  const { rows: [row] } = await sql<{ mine: boolean }>`
+    with locked as materialized (
+      select t.id, t.project_id, t.version, t.ball_no, t.ball_since, t.ball_in_court is not distinct from ${origin.actorId}::uuid as mine
+      from tasks t join projects p on p.id = t.project_id
+      where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(view.actor)} for update of t
+    ), moment as materialized (
+      select *, greatest(clock_timestamp(), ball_since) as at from locked where mine
+    ), after as (
+      -- As for a handover: the hold may be newer than the snapshot, and 'on conflict' sees it all the same.
+      insert into ball_holds (task_id, no, user_id, started_at, acknowledged_at)
+      select id, ball_no, ${origin.actorId}::uuid, ball_since, at from moment
+      on conflict (task_id, no) do update set acknowledged_at = excluded.acknowledged_at where ball_holds.acknowledged_at is null
+      returning acknowledged_at
+    ), touched as (
+      update tasks t set last_activity_at = greatest(t.last_activity_at, a.acknowledged_at) from after a where t.id = ${taskId}
+    ), event as (
+      select ${newId()}::uuid as event_id, m.at, 'task' as entity_type, m.id as entity_id, 'ball_acknowledged' as action, m.project_id, m.id as task_id,
+        m.version, '{}'::jsonb as changes, '{}'::jsonb as data
+      from after join moment m on true
+    ), ${recordEvents(origin)}
+    select mine from locked`.execute(db)
+  return row?.mine
+}

@@ -1,0 +1,57 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
+import { NotFound, raise } from '../../../plugins/errors.js'
+import { originOf } from '../../activity/index.js'
+import { etag, versionsOf } from '../../shared/etags.js'
+import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
+import { changeTasks } from '../change.js'
+import { NotYourBall, refusalOf } from '../errors.js'
+import { findTask, type View } from '../queries.js'
+import { acknowledge, countHolds, findCurrentHold, listHolds } from './queries.js'
+import { Hold, PassBall } from './schemas.js'
+
+const tags = ['ball']
+const listQuery = Type.Object(pageParameters(['no'], 'no'), { additionalProperties: false })
+
+export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const viewOf = ({ actor }: FastifyRequest): View => ({ actor, now: app.clock() })
+
+  app.get('/tasks/:id/ball', {
+    config: { permission: 'tasks:read' },
+    schema: { operationId: 'listHolds', summary: 'Where the ball has been, and for how long', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Hold)), ...problems } }
+  }, async (request, reply) => {
+    const { params: { id }, query: { count, ...page } } = request
+    const view = viewOf(request)
+    await findTask(app.db, { id, view }) ?? raise(new NotFound('task'))
+    const [rows, total] = await Promise.all([listHolds(app.db, { taskId: id, view, page }), count === true ? countHolds(app.db, id) : undefined])
+    return sendPage(request, reply, rows, total)
+  })
+
+  app.post('/tasks/:id/ball', {
+    config: { permission: 'ball:pass' },
+    schema: { operationId: 'passBall', summary: 'Hand the ball over', tags, params: IdParams, headers: IfMatch, body: PassBall, querystring: NoQuery, response: { 201: ref(Hold), ...problems } }
+  }, (request, reply) => app.once(request, reply, async (db) => {
+    const { params: { id }, body: { to_user_id: to, ...handover }, headers } = request
+    const view = viewOf(request)
+    const change = { id, set: { ball_in_court: to }, versions: versionsOf(headers['if-match']), handover }
+    const [outcome] = await changeTasks(db, { changes: [change], view, origin: originOf(request) })
+    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome)
+    if (refusal !== undefined) throw refusal
+    const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
+    return { status: 201, headers: { location: `/api/tasks/${id}/ball`, etag: etag(outcome?.version ?? 0) }, body: hold }
+  }))
+
+  app.post('/tasks/:id/ball/ack', {
+    config: { permission: 'ball:pass' },
+    schema: { operationId: 'acknowledgeBall', summary: 'Say that I have seen the ball in my court', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
+  }, (request, reply) => app.once(request, reply, async (db) => {
+    const { params: { id } } = request
+    const view = viewOf(request)
+    const mine = await acknowledge(db, { taskId: id, view, origin: originOf(request) }) ?? raise(new NotFound('task'))
+    if (!mine) throw new NotYourBall()
+    const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
+    return { status: 200, body: hold }
+  }))
+}

@@ -1,0 +1,110 @@
+import { sql } from 'kysely'
+import type { Db } from '../../plugins/database/index.js'
+import { recordEvents, type Origin } from '../activity/index.js'
+import { newId } from '../shared/ids.js'
+import { visibleProject } from '../shared/visibility.js'
+import { storedColumns, taskFields, taskOf, type TaskRow } from './columns.js'
+import type { View } from './queries.js'
+import { flow } from './rules.js'
+import type { TaskFields } from './schemas.js'
+
+/** One change of one task. */
+export interface TaskChange {
+  id: string
+  /** The versions that it may have now; any when left out. */
+  versions?: number[]
+  set: TaskFields
+  /** A handover: says why, and by when something is expected; refused when the ball is there already. */
+  handover?: { note?: string, expected_by?: string }
+}
+
+/** Why a change was refused. */
+export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'holder_gone'
+
+/** What became of a change: the task as it is now, or why nothing was changed, and what it is now. */
+export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string } & TaskRow
+
+/**
+ * Changes up to 500 tasks, all or none, in one statement: locks them in the order of their ids, checks versions and the
+ * status flow, writes the new rows, ends and begins holds of the ball, and records one event each. A change that changes
+ * nothing records nothing and still answers with the task.
+ *
+ * Finishing a task puts the ball in nobody's court; reopening gives it back to whom it was taken from.
+ * @returns one outcome for each change, in their order; when any is refused, nothing was changed
+ */
+export async function changeTasks (db: Db, { changes, view, origin }: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
+  const input = JSON.stringify(changes.map(({ id, versions, set, handover }, ord) => ({ ord, id, event_id: newId(), versions, set, is_handover: handover !== undefined, ...handover })))
+  const { rows } = await sql<Outcome>`
+    with input as materialized (
+      select * from jsonb_to_recordset(${input}::jsonb)
+        as i (ord int, id uuid, event_id uuid, versions jsonb, set jsonb, is_handover boolean, note text, expected_by timestamptz)
+    ), locked as materialized (
+      select ${storedColumns('t')}, ${taskFields('t')} as fields
+      from tasks t join projects p on p.id = t.project_id
+      where t.id = any(array(select id from input)) and t.deleted_at is null and ${visibleProject(view.actor)}
+      order by t.id for update of t
+    ), asked as (
+      select i.*, l.id is not null as found, l.version as current_version, l.status as current_status, l.project_id, l.ball_no, l.ball_since,
+        l.is_open as was_open, l.ball_in_court as old_ball, l.assignee_id as old_assignee, l.closed_at as old_closed_at, l.fields,
+        n.title, n.description, n.status, n.priority, n.department, n.tags, n.assignee_id, n.due_at, n.parent_id,
+        case
+          when n.status in ('done', 'closed') then null
+          when not l.is_open and not i.set ? 'ball_in_court' then (select h.user_id from ball_holds h where h.task_id = l.id and h.no = l.ball_no - 1)
+          else n.ball_in_court
+        end as ball_in_court,
+        greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
+      from input i left join locked l on l.id = i.id
+      left join lateral jsonb_to_record(l.fields || i.set) as n (title text, description text, status text, priority text, department text, tags text[],
+        assignee_id uuid, ball_in_court uuid, due_at timestamptz, parent_id uuid) on l.id is not null
+    ), wanted as materialized (
+      select a.*, jsonb_changes(fields, ${taskFields('a')}) as changes,
+        old_ball is distinct from ball_in_court or was_open = (status in ('done', 'closed')) as moves_ball,
+        case
+          when not found then 'not_found'
+          when versions is not null and not versions @> to_jsonb(current_version) then 'stale'
+          when status <> current_status and not ${JSON.stringify(flow)}::jsonb -> current_status ? status then 'status'
+          when status in ('done', 'closed') and set ->> 'ball_in_court' is not null then 'finished'
+          when is_handover and old_ball is not distinct from ball_in_court then 'ball_there'
+          when assignee_id is distinct from old_assignee and exists (select from users u where u.id = a.assignee_id and not u.is_active) then 'assignee_gone'
+          when set ->> 'ball_in_court' is not null and ball_in_court is distinct from old_ball
+            and exists (select from users u where u.id = a.ball_in_court and not u.is_active) then 'holder_gone'
+        end as refused
+      from asked a
+    ), go as materialized (
+      select bool_and(refused is null) as all_good from wanted
+    ), after as (
+      update tasks t set title = w.title, description = w.description, status = w.status, priority = w.priority, department = w.department, tags = w.tags,
+        assignee_id = w.assignee_id, due_at = w.due_at, parent_id = w.parent_id, ball_in_court = w.ball_in_court,
+        ball_no = w.ball_no + w.moves_ball::int, ball_since = case when w.moves_ball then w.at else w.ball_since end,
+        closed_at = case when w.status in ('done', 'closed') then coalesce(w.old_closed_at, w.at) end,
+        last_activity_at = w.at, updated_at = w.at, version = t.version + 1
+      from wanted w, go where go.all_good and t.id = w.id and w.changes <> '{}'
+      returning ${storedColumns('t')}
+    ), ended as (
+      -- The current hold may be newer than this statement's snapshot, when we waited for the task's lock. 'on conflict'
+      -- sees it all the same; a plain update would not. The row always exists: nothing is ever inserted here.
+      insert into ball_holds (task_id, no, started_at, ended_at, outcome)
+      select w.id, w.ball_no, w.ball_since, w.at,
+        case when w.was_open and w.status in ('done', 'closed') then 'finished' when w.was_open then 'passed' else 'reopened' end
+      from wanted w join after a on a.id = w.id where w.moves_ball
+      on conflict (task_id, no) do update set ended_at = excluded.ended_at, outcome = excluded.outcome
+      returning task_id, no, ended_at
+    ), begun as (
+      insert into ball_holds (task_id, no, user_id, passed_by, note, expected_by, started_at)
+      select e.task_id, e.no + 1, w.ball_in_court, ${origin.actorId}::uuid, w.note, w.expected_by, e.ended_at
+      from ended e join wanted w on w.id = e.task_id
+    ), event as (
+      select w.event_id, w.at, 'task' as entity_type, w.id as entity_id, w.project_id, w.id as task_id, a.version, w.changes,
+        case when w.changes ? 'status' then 'status_changed' when w.changes ? 'ball_in_court' then 'ball_passed' when w.changes ? 'assignee_id' then 'assigned' else 'updated' end as action,
+        case when w.is_handover then jsonb_strip_nulls(jsonb_build_object('note', w.note, 'expected_by', w.expected_by)) else '{}' end as data
+      from wanted w join after a on a.id = w.id
+    ), ${recordEvents(origin)}, now_is as (
+      select * from after
+      union all
+      select ${storedColumns('l')} from locked l where not exists (select from after a where a.id = l.id)
+    )
+    select w.refused, w.current_version, w.current_status, ${taskOf(view.now)}, w.id
+    from wanted w left join now_is t on t.id = w.id left join projects p on p.id = t.project_id
+    order by w.ord`.execute(db)
+  return rows
+}

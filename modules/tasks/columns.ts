@@ -1,0 +1,35 @@
+import { sql, type AliasedRawBuilder, type RawBuilder } from 'kysely'
+import type { Static } from 'typebox'
+import type { Task } from './schemas.js'
+
+/** A task as it goes over the wire. */
+export type TaskRow = Static<typeof Task>
+
+/** The stored columns that a task shows. */
+const stored = ['id', 'project_id', 'number', 'parent_id', 'title', 'description', 'status', 'priority', 'department', 'tags',
+  'assignee_id', 'ball_in_court', 'ball_since', 'due_at', 'closed_at', 'last_activity_at', 'created_by', 'version', 'created_at',
+  'updated_at', 'deleted_at'] as const
+
+/** What a changing statement returns of `alias`, for `taskOf` to show: the stored columns, and whether it is open. */
+export const storedColumns = (alias: string): RawBuilder<unknown> =>
+  sql.join([...stored, 'is_open', 'ball_no'].map((column) => sql.ref(`${alias}.${column}`)))
+
+/**
+ * The whole task, to select: the stored columns of `t`, its key from the project `p`, and what the clock adds.
+ * @param now the instant that overdue, stalled and held are counted to
+ */
+export const taskSelection = (now: Date): AliasedRawBuilder<unknown, string>[] => [
+  ...stored.map((column) => sql`${sql.ref(`t.${column}`)}`.as(column)),
+  sql`p.code || '-' || t.number`.as('key'),
+  sql`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`.as('is_overdue'),
+  sql`case when t.is_open then greatest(floor(extract(epoch from ${now}::timestamptz - t.last_activity_at) / 86400), 0)::int else 0 end`.as('stalled_days'),
+  sql`greatest(extract(epoch from ${now}::timestamptz - t.ball_since), 0)`.as('ball_held_seconds')
+]
+
+/** The same, for statements that are written out. */
+export const taskOf = (now: Date): RawBuilder<unknown> => sql.join(taskSelection(now))
+
+/** The fields whose changes are events, as an object: what the log compares and what a change overrides. */
+export const taskFields = (alias: string): RawBuilder<unknown> =>
+  sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'due_at', 'parent_id']
+    .flatMap((field) => [sql.lit(field), sql.ref(`${alias}.${field}`)]))})`

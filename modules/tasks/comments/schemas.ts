@@ -1,0 +1,19 @@
+import { Type } from 'typebox'
+import { Id, Nullable, Timestamp } from '../../shared/schemas.js'
+
+export const Comment = Type.Object({
+  id: Id,
+  task_id: Id,
+  author_id: Id,
+  body: Type.String(),
+  mentions: Type.Array(Id, { description: 'whom the text mentions as @first.last or @first.last@company.ca' }),
+  edited_at: Nullable(Timestamp),
+  version: Type.Integer(),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  deleted_at: Nullable(Timestamp)
+}, { $id: 'Comment' })
+
+/** Something to read in it: white space alone says nothing. */
+const body = Type.String({ minLength: 1, maxLength: 10000, pattern: '^(?:[^\\p{Cc}\\p{Cs}]|[\\t\\n\\r])*[^\\p{Cc}\\p{Cs}\\s](?:[^\\p{Cc}\\p{Cs}]|[\\t\\n\\r])*$' })
+export const WriteComment = Type.Object({ body }, { additionalProperties: false })

@@ -1,0 +1,36 @@
+import createError from '@fastify/error'
+import { NotFound, withMembers } from '../../plugins/errors.js'
+import { stale } from '../shared/etags.js'
+import type { Outcome, Refused } from './change.js'
+import { flow, type Status } from './rules.js'
+
+const StatusNotAllowed = createError<[string, string]>('EDEN_STATUS_NOT_ALLOWED', 'from %s a task goes to %s only', 422)
+const Finished = createError('EDEN_TASK_FINISHED', 'a finished task is in nobody\'s court: reopen it first', 422)
+const BallThere = createError('EDEN_BALL_ALREADY_THERE', 'the ball is in that court already', 409)
+const Inactive = createError<[string]>('EDEN_INACTIVE_PERSON', '%s names someone who has left', 422)
+const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no project', 422)
+export const MergeConflict = createError<[string]>('EDEN_MERGE_CONFLICT', 'someone else changed %s since', 409)
+export const NotYourBall = createError('EDEN_BALL_NOT_YOURS', 'the ball is not in your court', 403)
+export const TwiceInBulk = createError('EDEN_VALIDATION', 'each task may be changed once in a request', 400)
+
+const field = (error: Error, path: string) => withMembers(error, { errors: [{ path, message: error.message }] })
+export const inactive = (path: string) => field(new Inactive(path), path)
+export const unknownProject = () => field(new UnknownProject(), 'project_id')
+
+const errors: Record<Refused, (outcome: Outcome) => Error> = {
+  not_found: () => new NotFound('task'),
+  stale: ({ current_version: version }) => stale(version),
+  status: ({ current_status: status }) => {
+    const allowed = [...flow[status as Status]]
+    return withMembers(new StatusNotAllowed(status, allowed.join(', ')), { allowed, errors: [{ path: 'status', message: `may be ${allowed.join(', ')}` }] })
+  },
+  finished: () => field(new Finished(), 'ball_in_court'),
+  ball_there: () => new BallThere(),
+  assignee_gone: () => inactive('assignee_id'),
+  holder_gone: () => inactive('ball_in_court')
+}
+
+/** The problem that answers a refused change. */
+export function refusalOf (outcome: Outcome): Error | undefined {
+  return outcome.refused === null ? undefined : errors[outcome.refused](outcome)
+}

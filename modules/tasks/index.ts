@@ -1,0 +1,18 @@
+import fp from 'fastify-plugin'
+import { ballRoutes } from './ball/routes.js'
+import { Hold } from './ball/schemas.js'
+import { commentRoutes } from './comments/routes.js'
+import { Comment } from './comments/schemas.js'
+import { taskRoutes } from './routes.js'
+import { Task } from './schemas.js'
+
+export { priorities, statuses } from './rules.js'
+export { Priority, TaskStatus } from './schemas.js'
+
+/** Tasks, whose court their ball is in, and what people say about them. */
+export default fp(async function tasks (app) {
+  for (const schema of [Task, Hold, Comment]) app.addSchema(schema)
+  app.register(taskRoutes)
+  app.register(ballRoutes)
+  app.register(commentRoutes)
+}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users'] })

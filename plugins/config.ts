@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { Ajv, type ErrorObject } from 'ajv'
+import { Type, type Static, type TProperties } from 'typebox'
+
+/** A variable that is given by its name only: its value never appears in a message. */
+const secret = { secret: true }
+
+const variables = {
+  NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development', description: 'production refuses development headers and the embedded database' }),
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'the address to listen on; 0.0.0.0 in a container' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'the port to listen on; 0 takes a free one' }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info', description: 'the least severe level that is logged' }),
+  BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 104857600, default: 1048576, description: 'the largest request body' }),
+  SHUTDOWN_DELAY_MS: Type.Integer({ minimum: 0, maximum: 300000, default: 0, description: 'how long to go on serving, not ready, after SIGTERM, so that a load balancer looks away first' }),
+  SHUTDOWN_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 300000, default: 10000, description: 'how long requests that run may take to finish after that' }),
+
+  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'the PostgreSQL to use; without it, and not in production, an embedded one is started', ...secret })),
+  DB_POOL_MAX: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'the most connections this process opens' }),
+  DB_SSL_REJECT_UNAUTHORIZED: Type.Boolean({ default: true, description: 'false accepts a certificate that no known authority signed' }),
+  DB_STATEMENT_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 15000, description: 'the longest a statement may run; 0 is no limit' }),
+  DB_LOCK_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 5000, description: 'the longest a statement may wait for a lock; 0 is no limit' }),
+  DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 10000, description: 'the longest a transaction may stand idle; 0 is no limit' }),
+  DB_CONNECTION_TIMEOUT_MS: Type.Integer({ minimum: 1, maximum: 600000, default: 5000, description: 'the longest to wait for a connection, from the pool or from the server' }),
+  DB_PREPARED_STATEMENTS: Type.Boolean({ default: true, description: 'false where a transaction pooler stands between: it may not know a statement that another connection prepared' }),
+  DB_SLOW_QUERY_MS: Type.Integer({ minimum: 1, maximum: 3600000, default: 500, description: 'a statement slower than this is logged, without its data' }),
+
+  EDEN_DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'where the embedded database lives' }),
+  PG_BIN: Type.Optional(Type.String({ minLength: 1, description: 'a folder with initdb, pg_ctl and postgres to use for the embedded database instead of the packaged ones' })),
+
+  JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
+  AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
+  METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
+  CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
+
+  PRESSURE_MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60000, default: 1000, description: 'requests are shed (503) above this mean delay of the event loop; 0 turns it off' }),
+  PRESSURE_MAX_HEAP_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this heap size; 0 turns it off' }),
+  PRESSURE_MAX_RSS_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this resident size; 0 turns it off' })
+} satisfies TProperties
+
+/** Every variable that the service knows: its type, its bounds, its default and what it is for. The only list. */
+export const ConfigSchema = Type.Object(variables)
+
+/** The configuration of a process, under the names of its variables; milliseconds and bytes as the names say. */
+export type Config = Static<typeof ConfigSchema>
+
+/** The environment asks for something that is not allowed. `message` has one line per variable. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+/** The environment of this process, with `.env` of the working directory below it (what is set already wins). */
+export function readEnvironment (): NodeJS.ProcessEnv {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  return process.env
+}
+
+/**
+ * Checks the variables of an environment and fills in the defaults. An empty value counts as not set.
+ * @throws ConfigError with one line per wrong variable, which says what it was allowed to be
+ */
+export function parseConfig (environment: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.keys(variables).map((name) => [name, environment[name]]).filter(([, value]) => value !== undefined && value !== ''))
+  const asGiven = { ...given }
+  // `$id`-free and used once: Ajv for coercion and defaults, as in the rest of the service.
+  const validate = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false }).compile<Config>(ConfigSchema)
+  const problems = validate(given) ? crossChecks(given as Config) : [...new Set((validate.errors ?? []).map((error) => explain(error, asGiven)))]
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return given as Config
+}
+
+function crossChecks (config: Config): string[] {
+  if (config.NODE_ENV !== 'production') return []
+  return [
+    config.DATABASE_URL === undefined && 'DATABASE_URL must be set in production: the embedded database is for development only',
+    config.JWT_SECRET === undefined && 'JWT_SECRET must be set in production: at least 32 characters',
+    config.AUTH_DEV_HEADERS === true && 'AUTH_DEV_HEADERS must not be true in production: anyone could act as anyone'
+  ].filter((line) => line !== false)
+}
+
+function explain (error: ErrorObject, given: Record<string, string | undefined>): string {
+  const name = error.instancePath.slice(1)
+  const schema = ConfigSchema.properties[name as keyof Config] as { secret?: boolean }
+  return `${name} must be ${describeAllowed(schema)}${schema.secret ? '' : `, not ${JSON.stringify(given[name])}`}`
+}
+
+/** What a variable may be, in words: also used by the documentation table. */
+export function describeAllowed (schema: object): string {
+  const { type, enum: values, minimum, maximum, minLength, pattern } = schema as Record<string, any>
+  if (values !== undefined) return `one of ${values.join(', ')}`
+  if (type === 'boolean') return 'true or false'
+  if (type === 'integer') return maximum === undefined ? `an integer of ${minimum} or more` : `an integer from ${minimum} to ${maximum}`
+  if (pattern === '^postgres(ql)?://') return 'a URL that begins with postgres:// or postgresql://'
+  if (pattern !== undefined) return 'a list of origins like https://app.example.com, separated by commas'
+  return minLength > 1 ? `at least ${minLength} characters` : 'a text that is not empty'
+}

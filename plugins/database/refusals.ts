@@ -1,0 +1,49 @@
+import pg from 'pg'
+
+/** What a client is told when the database refuses. */
+export interface Refusal { status: number, code: string, detail: string, errors?: { path: string, message: string }[] }
+
+const refuse = (status: number, code: string, path: string, message: string): Refusal => ({ status, code, detail: `${path} ${message}`, errors: [{ path, message }] })
+const unknownPerson = (path: string) => refuse(422, `EDEN_UNKNOWN_${path.replace(/_id$/, '').toUpperCase()}`, path, 'names nobody')
+
+/** Constraint names are the one place where a database refusal gets its public code. */
+const byConstraint: Record<string, Refusal> = {
+  users_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to someone already'),
+  users_timezone_known: refuse(422, 'EDEN_UNKNOWN_TIMEZONE', 'timezone', 'is not a known time zone'),
+  projects_code_key: refuse(409, 'EDEN_CODE_TAKEN', 'code', 'is taken by another project'),
+  project_members_user_id_fkey: unknownPerson('user_id'),
+  tasks_project_id_fkey: refuse(422, 'EDEN_UNKNOWN_PROJECT', 'project_id', 'names no project'),
+  tasks_assignee_id_fkey: unknownPerson('assignee_id'),
+  tasks_ball_in_court_fkey: unknownPerson('ball_in_court'),
+  ball_holds_user_id_fkey: unknownPerson('ball_in_court'),
+  tasks_parent_id_fkey: refuse(422, 'EDEN_UNKNOWN_PARENT', 'parent_id', 'names no task of this project'),
+  tasks_parent_not_self: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
+  tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor')
+}
+
+/** SQLSTATE codes and classes (PostgreSQL manual, appendix A) for what has no name of its own. */
+const bySqlState: Record<string, Refusal> = {
+  23505: { status: 409, code: 'EDEN_CONFLICT', detail: 'something like this exists already' },
+  23503: { status: 422, code: 'EDEN_UNKNOWN_REFERENCE', detail: 'this refers to something that is not there' },
+  23514: { status: 422, code: 'EDEN_REFUSED', detail: 'a value is outside what is allowed' },
+  22: { status: 400, code: 'EDEN_VALIDATION', detail: 'a value cannot be stored' },
+  55: { status: 503, code: 'EDEN_BUSY', detail: 'others are changing this: try again shortly' },
+  40: { status: 503, code: 'EDEN_BUSY', detail: 'others are changing this: try again shortly' },
+  57014: { status: 503, code: 'EDEN_TOO_SLOW', detail: 'this took too long and was stopped' }
+}
+
+/** The public answer to a refusal by PostgreSQL, or undefined when it is not one that a client can do something about. */
+export function refusalOf (error: unknown): Refusal | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  return byConstraint[error.constraint ?? ''] ?? bySqlState[error.code ?? ''] ?? bySqlState[error.code?.slice(0, 2) ?? '']
+}
+
+/** Errors of a socket, and the SQLSTATE classes of a server that is away, full, or going down. */
+const unreachable = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|08|53|57P0|XX000$)/
+
+/** Whether the database could not be reached, as opposed to having refused. */
+export function isUnreachable (error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as NodeJS.ErrnoException
+  return (code !== undefined && unreachable.test(code)) || /^(Connection terminated|timeout exceeded when trying to connect|Client was closed|Client has encountered a connection error)/i.test(error.message)
+}

@@ -1,0 +1,86 @@
+import { STATUS_CODES } from 'node:http'
+import createError from '@fastify/error'
+import fp from 'fastify-plugin'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isUnreachable, refusalOf } from './database/refusals.js'
+import { Problem } from './problem.js'
+
+/** Members that a problem carries beside the standard ones, such as the version that a stale write should have had. */
+export type ProblemMembers = Pick<Problem, 'errors' | 'current_version' | 'allowed' | 'conflicts'>
+
+export const Unauthenticated = createError('EDEN_UNAUTHENTICATED', 'sign in: a bearer token is missing or no longer good', 401)
+export const Forbidden = createError<[string]>('EDEN_FORBIDDEN', 'this needs the permission %s', 403)
+export const NotFound = createError<[string]>('EDEN_NOT_FOUND', 'there is no such %s', 404)
+export const RouteNotFound = createError<[string]>('EDEN_ROUTE_NOT_FOUND', 'nothing is served at %s', 404)
+export const Stale = createError<[number]>('EDEN_STALE', 'someone changed this: it is at version %d now', 412)
+export const InvalidValue = createError<[string]>('EDEN_VALIDATION', '%s', 400)
+export const Overloaded = createError('EDEN_OVERLOADED', 'the service is busy: try again shortly', 503)
+
+/** An error with problem members. */
+export function withMembers<E extends Error> (error: E, members: ProblemMembers): E & { members: ProblemMembers } {
+  return Object.assign(error, { members })
+}
+
+/** Throws, as an expression: `await find(id) ?? raise(new NotFound('task'))`. */
+export function raise (error: Error): never {
+  throw error
+}
+
+/** Codes of the framework and its plugins, in our words: a client sees one vocabulary. */
+const frameworkCodes: Record<string, string> = {
+  FST_ERR_VALIDATION: 'EDEN_VALIDATION',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'EDEN_MALFORMED_BODY',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'EDEN_MALFORMED_BODY',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'EDEN_MALFORMED_BODY',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'EDEN_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'EDEN_UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_BAD_URL: 'EDEN_MALFORMED_URL'
+}
+
+type Answer = ProblemMembers & Pick<Problem, 'status' | 'code' | 'detail'>
+
+function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer {
+  if (error.validation !== undefined) {
+    const errors = error.validation.map(({ instancePath, params, message }) => ({
+      path: [...instancePath.split('/').slice(1), ...[params['additionalProperty'] ?? params['missingProperty'] ?? []].flat()].join('.') || String(error.validationContext),
+      message: params['additionalProperty'] === undefined ? message ?? 'is not valid' : 'is not known here'
+    }))
+    return { status: 400, code: 'EDEN_VALIDATION', detail: errors.map(({ path, message }) => `${path} ${message}`).join('; '), errors }
+  }
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) return refusal
+  if (isUnreachable(error)) return { status: 503, code: 'EDEN_DATABASE_UNAVAILABLE', detail: 'the database cannot be reached: try again shortly' }
+  const status = error.statusCode ?? 500
+  // Nothing internal leaves, in any environment: what went wrong is in the log, under the request id.
+  if (status >= 500 && !error.code?.startsWith('EDEN_')) return { status, code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' }
+  const code = error.code?.startsWith('EDEN_') ? error.code : frameworkCodes[error.code] ?? 'EDEN_BAD_REQUEST'
+  return { status, code, detail: error.message, ...error.members }
+}
+
+/** Answers with a problem (RFC 9457). */
+function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, code, detail, ...members } = problemOf(error)
+  if (status >= 500) request.log.error({ err: error, code }, 'request failed')
+  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  if (status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
+  return reply.code(status).type('application/problem+json').send({
+    type: `urn:eden-erp:problem:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    instance: request.url.split('?', 1)[0],
+    code,
+    request_id: request.id,
+    ...members
+  })
+}
+
+/** Every error becomes a problem; registered before all routes, or they are not covered. */
+export default fp(async function errors (app) {
+  app.addSchema(Problem)
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
+  app.setNotFoundHandler((request, reply) => sendProblem(new RouteNotFound(`${request.method} ${request.url.split('?', 1)[0]}`) as FastifyError, request, reply))
+}, { name: 'errors' })
+
+/** For errors before routing, such as a URL that cannot be decoded. */
+export { sendProblem as answerFrameworkError }

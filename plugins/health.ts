@@ -1,0 +1,103 @@
+import fp from 'fastify-plugin'
+import { sql } from 'kysely'
+import { Type } from 'typebox'
+import { isUnreachable } from './database/refusals.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** From now on this instance says that it is not ready; what it is asked it still answers. */
+    beginShutdown: () => void
+  }
+}
+
+/** A probe has a time-out of its own, usually a second or more: an answer must come before it. */
+const PROBE_TIMEOUT_MS = 1500
+/** However many probes come, the database is asked at most this often. */
+const REUSE_MS = 1000
+
+const Time = Type.String({ format: 'date-time' })
+const Status = Type.Object({ status: Type.Literal('ok') })
+const Live = Type.Object({ alive: Type.Literal(true), timestamp: Time })
+const Ready = Type.Object({ ready: Type.Literal(true), timestamp: Time })
+const NotReady = Type.Object({ ready: Type.Literal(false), reason: Type.String(), timestamp: Time })
+const Quick = Type.Object({ healthy: Type.Boolean(), status: Type.Enum(['healthy', 'unhealthy']), timestamp: Time })
+const Ping = Type.Object({ db: Type.Literal('ok'), rows: Type.Array(Type.Object({ ok: Type.Integer() })), latency_ms: Type.Number() })
+const PingFailed = Type.Object({ db: Type.Literal('error'), error: Type.String() })
+
+/** What an operator can act on, without the address, the user or the password in a driver's message. */
+function causeOf (error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return 'connection refused: is PostgreSQL running, and are host and port in DATABASE_URL right?'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host in DATABASE_URL is not known'
+  if (code === '28P01' || code === '28000') return 'the user or the password in DATABASE_URL is refused'
+  if (code === '3D000') return 'the database in DATABASE_URL does not exist'
+  if (code === '53300') return 'the server has no connection left: lower DB_POOL_MAX or raise max_connections'
+  if (code === 'PROBE_TIMEOUT' || /timeout/i.test(message)) return 'no answer in time: the server or the pool is overloaded, or the network drops packets'
+  if (/Tenant or user not found/i.test(message)) return 'Tenant or user not found: wrong pooler host or project in DATABASE_URL'
+  return isUnreachable(error) ? 'the connection was lost' : `the database refused (${code ?? 'unknown error'})`
+}
+
+function withinProbeTime<T> (work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error('probe timeout'), { code: 'PROBE_TIMEOUT' })), PROBE_TIMEOUT_MS)
+  })
+  work.catch(() => {}) // when it fails after the time-out, nobody waits for it any more
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/** The probes: alive, ready, healthy, and whether the database answers. No identity, exempt from load shedding. */
+export default fp(async function health (app) {
+  const now = () => new Date().toISOString()
+  let shuttingDown = false
+  app.decorate('beginShutdown', () => { shuttingDown = true })
+
+  let asked = 0
+  let answer: Promise<string | undefined> = Promise.resolve(undefined)
+  /** Why the database cannot serve, or undefined when it can. One question serves all probes of a second. */
+  function databaseTrouble (): Promise<string | undefined> {
+    if (Date.now() - asked >= REUSE_MS) {
+      asked = Date.now()
+      answer = withinProbeTime(app.pendingMigrations()).then(
+        (pending) => pending.length > 0 ? `migrations pending: ${pending.join(', ')}` : undefined,
+        (error) => `database unreachable: ${causeOf(error)}`
+      )
+    }
+    return answer
+  }
+  async function trouble (): Promise<string | undefined> {
+    if (shuttingDown) return 'shutting down'
+    if (app.isUnderPressure()) return 'under pressure'
+    return databaseTrouble()
+  }
+
+  const config = { probe: true }
+  const schema = (operationId: string, summary: string, response: object) => ({ operationId, summary, tags: ['operations'], response })
+
+  for (const [url, id] of [['/health', 'getHealth'], ['/api/health', 'getApiHealth']] as const) {
+    app.get(url, { config, schema: schema(id, 'Whether the process answers', { 200: Status }) }, async () => ({ status: 'ok' }))
+  }
+  app.get('/api/health/live', { config, schema: schema('getLive', 'Liveness: the process can answer', { 200: Live }) },
+    async () => ({ alive: true, timestamp: now() }))
+  app.get('/api/health/ready', { config, schema: schema('getReady', 'Readiness: the process can serve', { 200: Ready, 503: NotReady }) },
+    async (_request, reply) => {
+      const reason = await trouble()
+      return reason === undefined ? { ready: true, timestamp: now() } : reply.code(503).send({ ready: false, reason, timestamp: now() })
+    })
+  app.get('/api/health/quick', { config, schema: schema('getQuickHealth', 'Healthy or not, for a monitor', { 200: Quick, 503: Quick }) },
+    async (_request, reply) => {
+      const healthy = await trouble() === undefined
+      return reply.code(healthy ? 200 : 503).send({ healthy, status: healthy ? 'healthy' : 'unhealthy', timestamp: now() })
+    })
+  app.get('/db/ping', { config, schema: schema('pingDatabase', 'Whether the database answers', { 200: Ping, 503: PingFailed }) },
+    async (_request, reply) => {
+      const start = performance.now()
+      try {
+        const { rows } = await withinProbeTime(sql<{ ok: number }>`select 1 as ok`.execute(app.db))
+        return { db: 'ok', rows, latency_ms: Math.round((performance.now() - start) * 100) / 100 }
+      } catch (error) {
+        app.log.warn({ err: error }, 'the database does not answer')
+        return reply.code(503).send({ db: 'error', error: causeOf(error) })
+      }
+    })
+}, { name: 'health', dependencies: ['database', 'migrations', 'auth'] })

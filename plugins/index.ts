@@ -1,0 +1,45 @@
+import compress from '@fastify/compress'
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import type { FastifyInstance } from 'fastify'
+import auth from './auth.js'
+import type { Config } from './config.js'
+import database from './database/index.js'
+import errors from './errors.js'
+import events from './events.js'
+import health from './health.js'
+import idempotency from './idempotency.js'
+import metrics from './metrics.js'
+import migrations from './migrations.js'
+import openapi from './openapi.js'
+import pressure from './pressure.js'
+import requestLog from './request-log.js'
+import settings, { type Clock } from './settings.js'
+import validation from './validation.js'
+import version from './version.js'
+
+/** The one place where the order of plugins is written. */
+export async function registerPlugins (app: FastifyInstance, options: { config: Config, clock: Clock }): Promise<void> {
+  const { config } = options
+  await app.register(settings, options) // what all others ask for
+  await app.register(errors) // before every route, or those are not covered
+  await app.register(requestLog) // before whatever may refuse: refusals are logged and carry the request id too
+  await app.register(helmet, { global: true }) // headers on every answer, refusals included
+  await app.register(cors, { // before auth: a preflight carries no identity
+    origin: config.CORS_ORIGINS === '' ? false : config.CORS_ORIGINS.split(','),
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['ETag', 'Link', 'Location', 'X-Total-Count', 'X-Request-Id', 'Idempotency-Replayed', 'Retry-After']
+  })
+  await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip', 'deflate'] }) // wraps what all routes send
+  await app.register(pressure) // before any work is done for a request that will be shed
+  await app.register(database)
+  await app.register(auth) // before schema validation: strangers learn nothing from it
+  await app.register(openapi) // before the routes that it describes
+  await app.register(validation) // before the routes whose lists it splits
+  await app.register(metrics) // before the routes that it counts
+  await app.register(migrations)
+  await app.register(health)
+  await app.register(version)
+  await app.register(events) // before the modules that consume them
+  await app.register(idempotency)
+}

@@ -1,0 +1,44 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+import { publicRoutes } from './public-routes.js'
+
+const description = `
+The coordination backend of a mechanical-electrical-plumbing contractor.
+
+- Lists are arrays. \`limit\` is 1 to 200 (50 by default); while there is more, the \`Link\` header has the next page.
+- A resource has an \`ETag\`. \`If-Match\` on a change refuses a stale one (412).
+- Errors are problems (RFC 9457) with a stable \`code\`; \`errors\` names the fields.
+- Times are RFC 3339 in UTC.
+`
+
+/** `/openapi.json`, and `/docs` to read and try it. Registered before all routes, or it does not see them. */
+export default fp(async function openapi (app) {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Eden ERP', version: '0.1.0', description },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          devEmail: { type: 'apiKey', in: 'header', name: 'X-Dev-Email', description: 'outside production only: acts as the person with this address' }
+        }
+      },
+      security: [{ bearer: [] }, { devEmail: [] }],
+      tags: [
+        { name: 'tasks' }, { name: 'ball', description: 'whose court the ball is in' }, { name: 'comments' }, { name: 'projects' },
+        { name: 'users' }, { name: 'notifications' }, { name: 'activity' }, { name: 'reports' }, { name: 'operations' }
+      ]
+    },
+    refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => typeof json.$id === 'string' ? json.$id : `def-${i}` },
+    transform: ({ schema, url, route }) => ({
+      url,
+      schema: publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { ...schema, security: [] } : schema
+    })
+  })
+  app.get('/openapi.json', {
+    schema: { operationId: 'getOpenApi', summary: 'This document', tags: ['operations'] }
+  }, async () => app.swagger())
+  // Its own scripts and styles only: the content security policy of the service already allows no more than that.
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: false, uiConfig: { persistAuthorization: true, tryItOutEnabled: true } })
+}, { name: 'openapi', dependencies: ['auth'] })

@@ -1,0 +1,45 @@
+import fp from 'fastify-plugin'
+import { v7 as uuidv7 } from 'uuid'
+import { LogController, type FastifyServerOptions } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { Config } from './config.js'
+
+const wellFormed = /^[\w.:-]{1,100}$/
+
+/** The caller's X-Request-Id when it is safe to repeat in a header and a log line, else one of ours. */
+export function requestId (request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && wellFormed.test(given) ? given : uuidv7()
+}
+
+/** Logger options: JSON lines, and whatever could be a secret cut out wherever it might turn up. */
+export function loggerOptions (config: Config): Pick<FastifyServerOptions, 'logger' | 'logController'> {
+  return {
+    logger: {
+      level: config.LOG_LEVEL,
+      redact: {
+        paths: ['req.headers.authorization', 'req.headers.cookie', '*.password', '*.token', '*.secret', '*.connectionString', 'err.config', 'err.client'],
+        censor: '[redacted]'
+      }
+    },
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' })
+  }
+}
+
+/** One line for each answer, with what an operator asks first; and the request id in every answer. */
+export default fp(async function requestLog (app) {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    // Probes come every second: they are worth a line only when they fail.
+    const level = request.routeOptions.config.probe === true && reply.statusCode < 400 ? 'debug' : 'info'
+    request.log[level]({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
+      user_id: request.actor?.id
+    }, 'request')
+  })
+}, { name: 'request-log', dependencies: ['settings'] })

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import fp from 'fastify-plugin'
+import { Type } from 'typebox'
+
+const Version = Type.Object({
+  name: Type.String(),
+  version: Type.String(),
+  commit: Type.Union([Type.String(), Type.Null()]),
+  built_at: Type.Union([Type.String(), Type.Null()]),
+  node: Type.String(),
+  schema: Type.Union([Type.String(), Type.Null()])
+})
+
+/** What the build wrote beside the code: absent when it runs from source. */
+interface Build { commit: string | null, built_at: string | null }
+
+async function readJson<T> (...segments: string[]): Promise<T | undefined> {
+  try {
+    return JSON.parse(await readFile(path.join(import.meta.dirname, ...segments), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** `/version`: which release runs, on which Node, over which schema. */
+export default fp(async function version (app) {
+  // From source package.json is one folder up, from dist two.
+  const { name, version } = await readJson<{ name: string, version: string }>('..', 'package.json') ??
+    await readJson<{ name: string, version: string }>('..', '..', 'package.json') ?? { name: 'eden-erp', version: 'unknown' }
+  const build = await readJson<Build>('..', 'build.json')
+  app.get('/version', {
+    config: { probe: true },
+    schema: { operationId: 'getVersion', summary: 'Which release runs', tags: ['operations'], response: { 200: Version } }
+  }, async () => ({
+    name,
+    version,
+    commit: build?.commit ?? null,
+    built_at: build?.built_at ?? null,
+    node: process.version,
+    // Which release runs is worth knowing most when the database is away.
+    schema: await app.schemaVersion().catch(() => null)
+  }))
+}, { name: 'version', dependencies: ['migrations', 'auth'] })

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import pg from 'pg'
+import type { Test } from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { buildApp } from '../app.js'
+import { parseConfig } from '../plugins/config.js'
+import type { Clock } from '../plugins/settings.js'
+import { createTestDatabase } from './database.js'
+
+/** Signs the tokens of the tests; not a secret. */
+export const JWT_SECRET = 'a secret for tests only, at least 32 long'
+
+export interface Person { id: string, email: string, name: string }
+type Method = NonNullable<InjectOptions['method']>
+interface Ask { as?: Person | null, body?: unknown, headers?: Record<string, string> }
+
+export interface TestApp {
+  app: FastifyInstance
+  url: string
+  admin: Person
+  manager: Person
+  member: Person
+  viewer: Person
+  /** One request through the whole app, as the administrator unless said otherwise; `as: null` is nobody. */
+  ask: (method: Method, path: string, options?: Ask) => Promise<LightMyRequestResponse>
+  /** The same, for the JSON of an answer that must succeed. */
+  get: <T = any>(path: string, options?: Ask) => Promise<T>
+  post: <T = any>(path: string, body?: unknown, options?: Ask) => Promise<T>
+  patch: <T = any>(path: string, body?: unknown, options?: Ask) => Promise<T>
+  /** Rows straight from the database. */
+  query: <T extends pg.QueryResultRow = any>(text: string, values?: unknown[]) => Promise<T[]>
+  /** Someone more, with one of the system's roles. */
+  addPerson: (role: string | null, fields?: Partial<Person> & { timezone?: string, is_active?: boolean }) => Promise<Person>
+  /** A project with a code of its own. */
+  addProject: (fields?: object, as?: Person) => Promise<any>
+  addTask: (projectId: string, fields?: object, as?: Person) => Promise<any>
+}
+
+/** The whole app on a database of its own, with a person of each role; closed when the test ends. */
+export async function startApp (t: Test, { clock, environment = {} }: { clock?: Clock, environment?: Record<string, string> } = {}): Promise<TestApp> {
+  const url = await createTestDatabase(t as never)
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on('error', () => {}) // a test may take the server's connections away
+  const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
+  const config = parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', DATABASE_URL: url, JWT_SECRET, ...environment })
+  const app = await buildApp(config, { clock })
+  await app.ready()
+  t.teardown(async () => {
+    await app.close()
+    await pool.end()
+  })
+
+  async function addPerson (role: string | null, { id = uuidv7(), email = `${role ?? 'nobody'}.${randomBytes(3).toString('hex')}@example.com`, name = `A ${role}`, timezone = 'America/Toronto', is_active: isActive = true }: Partial<Person> & { timezone?: string, is_active?: boolean } = {}): Promise<Person> {
+    await query('insert into users (id, email, name, timezone, is_active) values ($1, $2, $3, $4, $5)', [id, email, name, timezone, isActive])
+    if (role !== null) await query('insert into user_roles select $1, id from roles where slug = $2', [id, role])
+    return { id, email, name }
+  }
+  const admin = await addPerson('admin', { email: 'admin@example.com', name: 'Ada Min' })
+  const manager = await addPerson('manager', { email: 'mona.ger@example.com', name: 'Mona Ger' })
+  const member = await addPerson('member', { email: 'mem.ber@example.com', name: 'Mem Ber' })
+  const viewer = await addPerson('viewer', { email: 'vi.ewer@example.com', name: 'Vi Ewer' })
+
+  const ask: TestApp['ask'] = (method, path, { as = admin, body, headers } = {}) => app.inject({
+    method,
+    url: path,
+    headers: { ...(as === null ? {} : { 'x-dev-email': as.email }), ...headers },
+    ...(body === undefined ? {} : { payload: body as object })
+  })
+  const json = (method: Method) => async (path: string, body?: unknown, options: Ask = {}) => {
+    const answer = await ask(method, path, { body, ...options })
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path} answered ${answer.statusCode}: ${answer.body}`)
+    return answer.json()
+  }
+  return {
+    app,
+    url,
+    admin,
+    manager,
+    member,
+    viewer,
+    ask,
+    query,
+    addPerson,
+    get: (path, options) => json('GET')(path, undefined, options),
+    post: json('POST'),
+    patch: json('PATCH'),
+    addProject: (fields = {}, as = admin) => json('POST')('/api/projects', { code: `T-${randomBytes(4).toString('hex')}`, name: 'A project', ...fields }, { as }),
+    addTask: (projectId, fields = {}, as = admin) => json('POST')(`/api/projects/${projectId}/tasks`, { title: 'A task', ...fields }, { as })
+  }
+}
+
+/** The path of the next page, from a `Link` header. */
+export function nextPage (answer: LightMyRequestResponse): string | undefined {
+  return /<([^>]+)>; rel="next"/.exec(String(answer.headers.link ?? ''))?.[1]
+}
