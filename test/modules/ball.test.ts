@@ -73,14 +73,15 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
   const people = [s.admin, s.manager, s.member].map(({ id }) => id)
   const tasks = await Promise.all([1, 2, 3].map(() => s.addTask(project.id, { status: 'in_progress' })))
   const one = (round: number) => {
-    const { id } = tasks[round % tasks.length]
-    switch (round % 13) {
+    const kind = round % 13
+    const { id } = tasks[(kind === 3 ? round - 1 : round) % tasks.length] // what was deleted is restored
+    switch (kind) {
       case 0: return s.ask('PATCH', `/api/tasks/${id}`, { body: { status: 'done' } })
       case 1: return s.ask('PATCH', `/api/tasks/${id}`, { body: { status: 'in_progress' } })
       case 2: return s.ask('DELETE', `/api/tasks/${id}`)
       case 3: return s.ask('POST', `/api/tasks/${id}/restore`)
       case 4: return s.ask('PATCH', `/api/tasks/${id}`, { body: { title: `Round ${round}` } })
-      default: return s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: people[round % 3] } })
+      default: return s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: people[Math.floor(round / 3) % 3] } })
     }
   }
   const answers = await Promise.all(Array.from({ length: 210 }, (_, round) => one(round)))
@@ -109,7 +110,7 @@ await t.test('the database itself refuses a gap, an overlap and a second current
   const task = await s.addTask(project.id)
   const insert = (no: number, started: string, ended: string | null) =>
     s.query('insert into ball_holds (task_id, no, started_at, ended_at, outcome) values ($1, $2, $3, $4, case when $4::timestamptz is not null then \'passed\' end)', [task.id, no, started, ended])
-  await t.rejects(insert(2, '2030-01-01', null), { constraint: 'ball_holds_current' })
-  await t.rejects(insert(2, '2030-01-01', '2030-01-02'), { constraint: 'ball_holds_meet' })
-  await t.rejects(s.query('update ball_holds set ended_at = started_at - interval \'1 second\', outcome = \'passed\' where task_id = $1', [task.id]), { constraint: 'ball_holds_forward' })
+  await t.rejects(insert(2, '2030-01-01', null), /ball_holds_current/)
+  await t.rejects(insert(2, '2030-01-01', '2030-01-02'), /ball_holds_meet/)
+  await t.rejects(s.query('update ball_holds set ended_at = started_at - interval \'1 second\', outcome = \'passed\' where task_id = $1', [task.id]), /ball_holds_forward/)
 })
