@@ -15,6 +15,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
   'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv) => (await import('./commands/seed.js')).seed(url, argv)) },
+  'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
   'demo:reset': { summary: 'remove the embedded database', run: (config) => demoReset(config.EDEN_DATA_DIR, console.log) }
 }
 

@@ -8,29 +8,55 @@ import { parseConfig, readEnvironment } from './plugins/config.js'
 /** How long the embedded PostgreSQL may take to stop, after the service has. */
 const EMBEDDED_STOP_MS = 30_000
 
+/** What was started, the last first: undone in that order, once. */
+const undo: (() => Promise<unknown>)[] = []
+async function stop (): Promise<void> {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step()
+}
+
+function fail (error: unknown): void {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
+
 try {
   let config = parseConfig(readEnvironment())
-  const undo: (() => Promise<unknown>)[] = []
-  const shutdown = closeWithGrace({ delay: config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + EMBEDDED_STOP_MS, logger: false }, async ({ err }) => {
-    if (err) console.error(err.message)
-    for (const step of undo.reverse()) await step()
+  const grace = closeWithGrace({
+    delay: config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + EMBEDDED_STOP_MS,
+    logger: false,
+    skip: ['SIGINT', 'SIGTERM'] // a second signal would end the process at once: see below
+  }, async ({ err }) => {
+    if (err !== undefined) fail(err)
+    await stop()
+    process.exit() // with the code that `fail` may have set
   })
+  // From a terminal Ctrl-C comes twice: to all processes, and once more passed on by npm. The first one counts.
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      if (!stopping) grace.close()
+      stopping = true
+    })
+  }
 
   if (config.DATABASE_URL === undefined) {
-    const embedded = await openDevelopmentDatabase(config, console.log)
-    undo.push(() => embedded.stop())
-    embedded.onLost((error) => { console.error(error.message); shutdown.close() })
+    const opening = openDevelopmentDatabase(config, console.log)
+    undo.push(async () => (await opening).stop())
+    const embedded = await opening
+    embedded.onLost((error) => { fail(error); grace.close() })
     config = { ...config, DATABASE_URL: embedded.url, JWT_SECRET: config.JWT_SECRET ?? embedded.jwtSecret }
   }
   const app = await buildApp(config)
   undo.push(async () => {
     app.beginShutdown() // not ready from now on; a load balancer has the delay to notice
     await delay(config.SHUTDOWN_DELAY_MS)
+    const overdue = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_TIMEOUT_MS)
     await app.close()
+    clearTimeout(overdue)
   })
-  const address = await app.listen({ host: config.HOST, port: config.PORT })
-  console.log(welcome(config, address))
+  console.log(welcome(config, await app.listen({ host: config.HOST, port: config.PORT })))
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  process.exit(1)
+  fail(error)
+  await stop().catch(fail)
+  process.exit()
 }

@@ -47,6 +47,7 @@ export async function up (db: Kysely<unknown>): Promise<void> {
       constraint tasks_tags_few check (cardinality(tags) <= 20),
       constraint tasks_closed_when_finished check ((closed_at is null) = is_open),
       constraint tasks_finished_has_no_ball check (is_open or ball_in_court is null),
+      constraint tasks_changes_are_activity check (last_activity_at >= updated_at),
       constraint tasks_deleted_by_someone check ((deleted_at is null) = (deleted_by is null))
     )`.execute(db)
 
@@ -69,6 +70,7 @@ export async function up (db: Kysely<unknown>): Promise<void> {
   await sql`create index idx_tasks_ball_in_court on tasks (ball_in_court, due_sort, id) where deleted_at is null and is_open`.execute(db)
   await sql`create index tasks_by_ball_updated_at on tasks (ball_in_court, updated_at desc, id desc) where deleted_at is null and is_open`.execute(db)
   await sql`create index tasks_open_by_due on tasks (due_sort, id) where deleted_at is null and is_open`.execute(db)
+  await sql`create index tasks_open_by_updated_at on tasks (updated_at desc, id desc) where deleted_at is null and is_open`.execute(db)
   await sql`create index tasks_open_by_activity on tasks (last_activity_at, id) where deleted_at is null and is_open`.execute(db)
 
   await sql`create index tasks_by_tag on tasks using gin (tags)`.execute(db)

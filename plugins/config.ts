@@ -70,8 +70,9 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 
 function crossChecks (config: Config): string[] {
   if (config.NODE_ENV !== 'production') return []
+  // Without a database nothing else matters: one line, not a list.
+  if (config.DATABASE_URL === undefined) return ['DATABASE_URL must be set in production: the embedded database is for development only']
   return [
-    config.DATABASE_URL === undefined && 'DATABASE_URL must be set in production: the embedded database is for development only',
     config.JWT_SECRET === undefined && 'JWT_SECRET must be set in production: at least 32 characters',
     config.AUTH_DEV_HEADERS === true && 'AUTH_DEV_HEADERS must not be true in production: anyone could act as anyone'
   ].filter((line) => line !== false)

@@ -14,6 +14,7 @@ export const NotFound = createError<[string]>('EDEN_NOT_FOUND', 'there is no suc
 export const RouteNotFound = createError<[string]>('EDEN_ROUTE_NOT_FOUND', 'nothing is served at %s', 404)
 export const Stale = createError<[number]>('EDEN_STALE', 'someone changed this: it is at version %d now', 412)
 export const InvalidValue = createError<[string]>('EDEN_VALIDATION', '%s', 400)
+export const NotUtf8 = createError('EDEN_MALFORMED_BODY', 'the body is not UTF-8', 400)
 export const Overloaded = createError('EDEN_OVERLOADED', 'the service is busy: try again shortly', 503)
 
 /** An error with problem members. */
@@ -34,7 +35,10 @@ const frameworkCodes: Record<string, string> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'EDEN_MALFORMED_BODY',
   FST_ERR_CTP_BODY_TOO_LARGE: 'EDEN_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'EDEN_UNSUPPORTED_MEDIA_TYPE',
-  FST_ERR_BAD_URL: 'EDEN_MALFORMED_URL'
+  FST_CP_ERR_INVALID_CONTENT: 'EDEN_MALFORMED_BODY',
+  FST_CP_ERR_INVALID_CONTENT_ENCODING: 'EDEN_UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_BAD_URL: 'EDEN_MALFORMED_URL',
+  FST_ERR_MAX_PARAM_LENGTH: 'EDEN_URL_TOO_LONG'
 }
 
 type Answer = ProblemMembers & Pick<Problem, 'status' | 'code' | 'detail'>
@@ -61,6 +65,7 @@ function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer 
 function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, code, detail, ...members } = problemOf(error)
   if (status >= 500) request.log.error({ err: error, code }, 'request failed')
+  reply.header('x-request-id', request.id) // an error before routing comes before the hook that sets it
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   return reply.code(status).type('application/problem+json').send({

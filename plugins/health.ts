@@ -3,13 +3,6 @@ import { sql } from 'kysely'
 import { Type } from 'typebox'
 import { isUnreachable } from './database/refusals.js'
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** From now on this instance says that it is not ready; what it is asked it still answers. */
-    beginShutdown: () => void
-  }
-}
-
 /** A probe has a time-out of its own, usually a second or more: an answer must come before it. */
 const PROBE_TIMEOUT_MS = 1500
 /** However many probes come, the database is asked at most this often. */
@@ -49,9 +42,6 @@ function withinProbeTime<T> (work: Promise<T>): Promise<T> {
 /** The probes: alive, ready, healthy, and whether the database answers. No identity, exempt from load shedding. */
 export default fp(async function health (app) {
   const now = () => new Date().toISOString()
-  let shuttingDown = false
-  app.decorate('beginShutdown', () => { shuttingDown = true })
-
   let asked = 0
   let answer: Promise<string | undefined> = Promise.resolve(undefined)
   /** Why the database cannot serve, or undefined when it can. One question serves all probes of a second. */
@@ -66,7 +56,7 @@ export default fp(async function health (app) {
     return answer
   }
   async function trouble (): Promise<string | undefined> {
-    if (shuttingDown) return 'shutting down'
+    if (app.isShuttingDown()) return 'shutting down'
     if (app.isUnderPressure()) return 'under pressure'
     return databaseTrouble()
   }
@@ -100,4 +90,4 @@ export default fp(async function health (app) {
         return reply.code(503).send({ db: 'error', error: causeOf(error) })
       }
     })
-}, { name: 'health', dependencies: ['database', 'migrations', 'auth'] })
+}, { name: 'health', dependencies: ['database', 'migrations', 'auth', 'shutdown'] })

@@ -15,6 +15,7 @@ import openapi from './openapi.js'
 import pressure from './pressure.js'
 import requestLog from './request-log.js'
 import settings, { type Clock } from './settings.js'
+import shutdown from './shutdown.js'
 import validation from './validation.js'
 import version from './version.js'
 
@@ -24,6 +25,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(settings, options) // what all others ask for
   await app.register(errors) // before every route, or those are not covered
   await app.register(requestLog) // before whatever may refuse: refusals are logged and carry the request id too
+  await app.register(shutdown) // before whatever may answer: in the end every answer closes its connection
   await app.register(helmet, { global: true }) // headers on every answer, refusals included
   await app.register(cors, { // before auth: a preflight carries no identity
     origin: config.CORS_ORIGINS === '' ? false : config.CORS_ORIGINS.split(','),

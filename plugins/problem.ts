@@ -21,6 +21,10 @@ export const Problem = Type.Object({
 }, { $id: 'Problem' })
 
 /** The error answers of every route. */
-export const problems = { '4xx': ref(Problem), '5xx': ref(Problem) }
+const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: ref(Problem) } } })
+export const problems = {
+  '4xx': problem('The request cannot be served as it is; `code` and `errors` say why'),
+  '5xx': problem('The service could not do it: 503 with `Retry-After` when it is worth trying again')
+}
 
 export type Problem = Static<typeof Problem>

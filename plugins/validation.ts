@@ -1,8 +1,39 @@
+import { isUtf8 } from 'node:buffer'
 import AjvCompiler from '@fastify/ajv-compiler'
+import type { Ajv } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
+import { InvalidValue, NotUtf8, withMembers } from './errors.js'
 
 const options = { allErrors: false, removeAdditional: false as const, useDefaults: true, strict: false }
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const rfc3339 = /^(\d{4}-\d\d-\d\d)(T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?(Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/i
+const FIRST = Date.parse('0001-01-01T00:00:00Z')
+const END = Date.UTC(10000, 0, 1)
+
+/** Date.parse alone takes February 30 for March 2. */
+function dayExists (date: string): boolean {
+  const midnight = Date.parse(`${date}T00:00Z`)
+  return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(date)
+}
+
+/**
+ * Whether a text is an RFC 3339 time that PostgreSQL keeps and that we can write again: on a day that exists, in the
+ * years 1 to 9999 of UTC also when rounded to microseconds, within the offsets that PostgreSQL takes, no leap second.
+ */
+export function isTimestamp (text: string): boolean {
+  const [, date, time, fraction = '', offset] = rfc3339.exec(text.toUpperCase()) ?? []
+  if (date === undefined || !dayExists(date)) return false
+  const at = Date.parse(`${date}${time}${offset}`) + (Math.round(Number(`0${fraction}`) * 1e6) === 1e6 ? 1000 : 0)
+  return at >= FIRST && at < END
+}
+
+/** The formats of JSON Schema as PostgreSQL understands them: `urn:uuid:` and February 30 end here, with the field's name. */
+function setFormats (ajv: Ajv): void {
+  ajv.addFormat('uuid', uuid)
+  ajv.addFormat('date-time', isTimestamp)
+}
 
 /**
  * Bodies are taken as they are: `5` is no `"5"`, and an unknown field is an error. Only what arrives as text (query,
@@ -11,8 +42,8 @@ const options = { allErrors: false, removeAdditional: false as const, useDefault
 export const schemaController: FastifyServerOptions['schemaController'] = {
   compilersFactory: {
     buildValidator (externalSchemas: unknown) {
-      const strict = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: false } } as never)
-      const coercing = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: true } } as never)
+      const strict = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: false }, onCreate: setFormats } as never)
+      const coercing = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: true }, onCreate: setFormats } as never)
       return ((route: { httpPart?: string }) => route.httpPart === 'body' ? strict(route as never) : coercing(route as never)) as never
     }
   }
@@ -30,11 +61,27 @@ function splitLists (names: string[]) {
   }
 }
 
-/** Query parameters that a route declares as arrays take comma lists. */
+/** A route that takes no body refuses the fields of one, or they would be lost without a word. */
+async function refuseFields ({ body }: FastifyRequest) {
+  if (body === undefined || body === null) return
+  const [field] = typeof body === 'object' && !Array.isArray(body) ? Object.keys(body) : ['body']
+  if (field !== undefined) throw withMembers(new InvalidValue(`${field} is not known here`), { errors: [{ path: field || 'body', message: 'is not known here' }] })
+}
+
+/** Bodies are JSON, and refused where none is taken; query parameters that a route declares as arrays take comma lists. */
 export default fp(async function validation (app) {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers() // text/plain is served by default
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Decoding would put a question mark in the place of what is no UTF-8, and that would be stored.
+    if (isUtf8(body)) parse(request, body.toString(), done)
+    else done(new NotUtf8())
+  })
   app.addHook('onRoute', (route) => {
+    // A route that `consumes` something else than JSON looks at it itself.
+    if (route.schema?.body === undefined && route.schema?.consumes === undefined) route.preValidation = [refuseFields, ...[route.preValidation ?? []].flat()]
     const properties = (route.schema?.querystring as { properties?: Record<string, { type?: string }> } | undefined)?.properties ?? {}
     const lists = Object.keys(properties).filter((name) => properties[name]?.type === 'array')
     if (lists.length > 0) route.preValidation = [splitLists(lists), ...[route.preValidation ?? []].flat()]
   })
-}, { name: 'validation' })
+}, { name: 'validation', dependencies: ['errors'] })

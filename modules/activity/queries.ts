@@ -3,6 +3,7 @@ import type { Static } from 'typebox'
 import type { Actor } from '../../plugins/auth.js'
 import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { isAny } from '../shared/sql.js'
 import { visibleProject } from '../shared/visibility.js'
 import type { ActivityEvent, Change } from './schemas.js'
 
@@ -25,10 +26,10 @@ const isVisible = (actor: Actor): Expression<SqlBool> => sql<SqlBool>`(a.project
 const filtered = (db: Db, actor: Actor, f: ActivityFilter) => db.selectFrom('activity_log as a')
   .leftJoin('projects as p', 'p.id', 'a.project_id')
   .where(isVisible(actor))
-  .$if(f.entity_type !== undefined, (qb) => qb.where('a.entity_type', '=', sql<string>`any(${f.entity_type})`))
+  .$if(f.entity_type !== undefined, (qb) => qb.where(isAny('a.entity_type', 'text', f.entity_type ?? [])))
   .$if(f.entity_id !== undefined, (qb) => qb.where('a.entity_id', '=', f.entity_id as string))
   .$if(f.actor !== undefined, (qb) => qb.where('a.actor_id', '=', f.actor as string))
-  .$if(f.action !== undefined, (qb) => qb.where('a.action', '=', sql<string>`any(${f.action})`))
+  .$if(f.action !== undefined, (qb) => qb.where(isAny('a.action', 'text', f.action ?? [])))
   .$if(f.project !== undefined, (qb) => qb.where('a.project_id', '=', f.project as string))
   .$if(f.task !== undefined, (qb) => qb.where('a.task_id', '=', f.task as string))
   .$if(f.from !== undefined, (qb) => qb.where('a.created_at', '>=', f.from as string))
@@ -65,7 +66,9 @@ export async function listChanges (db: Db, { actor, after, limit }: { actor: Act
     select e.position, a.entity_type || '.' || a.action as type, a.entity_type, a.entity_id, a.project_id, a.created_at as at,
       jsonb_build_object('action', a.action, 'actor_id', a.actor_id, 'task_id', a.task_id, 'version', a.version, 'changes', a.changes,
         'detail', a.data, 'request_id', a.request_id) as data
-    from event_positions e join activity_log a on a.id = e.event_id and a.created_at = e.event_at
+    from event_positions e
+    -- 'limit' keeps this a look-up per position, in the one partition that has the event: a join would read the whole log.
+    cross join lateral (select * from activity_log a where a.created_at = e.event_at and a.id = e.event_id limit 1) a
     left join projects p on p.id = a.project_id
     where e.position > ${after} and ${isVisible(actor)}
     order by e.position limit ${limit}`.execute(db)

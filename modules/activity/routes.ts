@@ -49,8 +49,9 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'listProjectActivity', summary: 'What happened in a project', tags, params: IdParams, querystring: ListEntityActivity, response: { 200: Type.Array(ref(ActivityEvent)), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { limit, cursor, sort, count, ...filter } } = request
-    if (!await seesProject(app.db, request.actor, id)) throw new NotFound('project')
-    return list(request, reply, { ...filter, project: id }, { limit, cursor, sort, count })
+    const events = await list(request, reply, { ...filter, project: id }, { limit, cursor, sort, count })
+    if (events.length === 0 && !await seesProject(app.db, request.actor, id)) throw new NotFound('project')
+    return events
   })
 
   app.get('/tasks/:id/activity', {
@@ -58,8 +59,9 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'listTaskActivity', summary: 'What happened to a task and its comments', tags, params: IdParams, querystring: ListEntityActivity, response: { 200: Type.Array(ref(ActivityEvent)), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { limit, cursor, sort, count, ...filter } } = request
-    if (!await seesTask(app.db, request.actor, id)) throw new NotFound('task')
-    return list(request, reply, { ...filter, task: id }, { limit, cursor, sort, count })
+    const events = await list(request, reply, { ...filter, task: id }, { limit, cursor, sort, count })
+    if (events.length === 0 && !await seesTask(app.db, request.actor, id)) throw new NotFound('task')
+    return events
   })
 
   app.get('/changes', {

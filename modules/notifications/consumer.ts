@@ -25,7 +25,8 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
   const { rows } = await sql<Row>`
     select c.type, c.user_id, a.id as event_id, a.created_at as at, a.actor_id, a.project_id, a.task_id,
       case when a.entity_type = 'comment' then a.entity_id end as comment_id
-    from event_positions e join activity_log a on a.id = e.event_id and a.created_at = e.event_at
+    from event_positions e
+    cross join lateral (select * from activity_log a where a.created_at = e.event_at and a.id = e.event_id limit 1) a
     cross join lateral (
       select 'task_assigned' as type, (a.changes -> 'assignee_id' ->> 1)::uuid as user_id where a.entity_type = 'task'
       union all

@@ -21,8 +21,11 @@ export const memberRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'listMembers', summary: 'The people on a project', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Member)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
-    await seen(actor, id)
-    const [rows, total] = await Promise.all([listMembers(app.db, { projectId: id, page }), count === true ? countMembers(app.db, id) : undefined])
+    const [rows, total] = await Promise.all([
+      listMembers(app.db, { projectId: id, actor, page }),
+      count === true ? countMembers(app.db, { projectId: id, actor }) : undefined
+    ])
+    if (rows.length === 0) await seen(actor, id)
     return sendPage(request, reply, rows, total)
   })
 

@@ -102,5 +102,5 @@ export async function updateProject (db: Db, { actor, id, set, versions, origin 
 /** Deletes a project softly, or brings it back. */
 export function setProjectDeleted (db: Db, { actor, id, deleted, versions, origin }: { actor: Actor, id: string, deleted: boolean, versions?: number[], origin: Origin }): Promise<void> {
   return setDeleted(db, { table: 'projects', entityType: 'project', joins: sql`join projects p on p.id = x.id`, projectId: sql`x.id`, taskId: sql`null::uuid` },
-    { id, deleted, versions, actorId: actor.id, allowed: visibleProject(actor, { deletedToo: true }), record: recordEvents(origin) })
+    { id, deleted, versions, actorId: actor.id, visible: visibleProject(actor, { deletedToo: true }), record: recordEvents(origin) })
 }

@@ -15,12 +15,13 @@ export function versionsOf (ifMatch: string | undefined): number[] | undefined {
     .map(([, , tag]) => Number(tag))
 }
 
-/** The answer for one resource: its ETag, and 304 without a body when the caller has this version already. */
+/** The answer for one resource: its ETag, and for a read 304 without a body when the caller has this version already. */
 export function sendVersioned<T extends { version: number }> (request: FastifyRequest, reply: FastifyReply, resource: T): T {
   const tag = etag(resource.version)
   reply.header('etag', tag)
   const known = request.headers['if-none-match']
-  const matches = known !== undefined && (known.trim() === '*' || known.split(',').some((one) => one.trim().replace(/^W\//, '') === tag))
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  const matches = isRead && known !== undefined && (known.trim() === '*' || known.split(',').some((one) => one.trim().replace(/^W\//, '') === tag))
   // A handler may return the reply that it has sent; the types of Fastify know only the resource.
   return matches ? reply.code(304).send() as never : resource
 }

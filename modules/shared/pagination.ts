@@ -2,6 +2,7 @@ import { sql, type Expression, type SelectQueryBuilder } from 'kysely'
 import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidValue, withMembers } from '../../plugins/errors.js'
+import { isTimestamp } from '../../plugins/validation.js'
 
 /** One order of a list: the expression it sorts by, and the type of that. Backed by an index that ends in the id. */
 export interface Order { by: Expression<any>, type: 'timestamptz' | 'text' | 'integer' }
@@ -15,7 +16,7 @@ export interface Keyed { id: string, sort_key: string }
 /** The query parameters of every list; `sorts` are the fields that an index backs, the first the default. */
 export const pageParameters = <S extends string>(sorts: readonly S[], fallback: S | `-${S}`) => ({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'how many at most' })),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 1000, description: 'where to go on: from the Link header of the page before' })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 2000, description: 'where to go on: from the Link header of the page before' })),
   count: Type.Optional(Type.Boolean({ default: false, description: 'true adds X-Total-Count' })),
   sort: Type.Optional(Type.Enum(sorts.flatMap((field) => [field, `-${field}`]), { default: fallback, description: 'a field, or -field for descending' }))
 })
@@ -30,7 +31,7 @@ function encodeCursor ({ sort, key, id }: Position): string {
 }
 
 const keyIsGood: Record<Order['type'], (key: string) => boolean> = {
-  timestamptz: (key) => key === 'infinity' || (timestamp.test(key) && !Number.isNaN(Date.parse(key))),
+  timestamptz: (key) => key === 'infinity' || (timestamp.test(key) && isTimestamp(key.replace(' ', 'T').replace('+00', 'Z'))),
   text: (key) => key.length <= 500 && !key.includes('\0'),
   integer: (key) => /^\d{1,9}$/.test(key)
 }

@@ -11,8 +11,8 @@ export const Timestamp = Type.String({ format: 'date-time' })
 /** `T | null`, as JSON Schema 2020-12 and OpenAPI 3.1 write it. */
 export const Nullable = <T extends TSchema>(schema: T, options: { description?: string } = {}) => Type.Union([schema, Type.Null()], options)
 
-/** One line of text: something to read in it, no control characters, no broken surrogates. */
-export const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]*[^\\p{Cc}\\p{Cs}\\s][^\\p{Cc}\\p{Cs}]*$' })
+/** One line of text: something to read in it after any white space, no control characters, no broken surrogates. */
+export const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}\\S]*[^\\p{Cc}\\p{Cs}\\s][^\\p{Cc}\\p{Cs}]*$' })
 
 /** Text over several lines: tabs and line ends, no other control characters. */
 export const Prose = (maxLength: number, minLength = 0) => Type.String({ minLength, maxLength, pattern: '^(?:[^\\p{Cc}\\p{Cs}]|[\\t\\n\\r])*$' })

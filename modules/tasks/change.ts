@@ -3,7 +3,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import { newId } from '../shared/ids.js'
 import { visibleProject } from '../shared/visibility.js'
-import { storedColumns, taskFields, taskOf, type TaskRow } from './columns.js'
+import { storedColumns, taskFields, taskOf, taskRecord, type TaskRow } from './columns.js'
 import type { View } from './queries.js'
 import { flow } from './rules.js'
 import type { TaskFields } from './schemas.js'
@@ -19,7 +19,7 @@ export interface TaskChange {
 }
 
 /** Why a change was refused. */
-export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'holder_gone'
+export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'holder_gone' | 'parent_gone'
 
 /** What became of a change: the task as it is now, or why nothing was changed, and what it is now. */
 export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string } & TaskRow
@@ -29,12 +29,22 @@ export type Outcome = { id: string, refused: Refused | null, current_version: nu
  * status flow, writes the new rows, ends and begins holds of the ball, and records one event each. A change that changes
  * nothing records nothing and still answers with the task.
  *
- * Finishing a task puts the ball in nobody's court; reopening gives it back to whom it was taken from.
+ * Finishing a task puts the ball in nobody's court; reopening gives it back to whom it was taken from, unless they left.
  * @returns one outcome for each change, in their order; when any is refused, nothing was changed
  */
-export async function changeTasks (db: Db, { changes, view, origin }: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
+export async function changeTasks (db: Db, asked: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
+  for (;;) {
+    const outcomes = await tryToChange(db, asked)
+    // The row that we waited for is newer than the snapshot, in which its last hold is missing: a new statement sees both.
+    if (!outcomes.some(({ refused }) => refused === 'again')) return outcomes as Outcome[]
+  }
+}
+
+type Tried = Omit<Outcome, 'refused'> & { refused: Refused | 'again' | null }
+
+async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskChange[], view: View, origin: Origin }): Promise<Tried[]> {
   const input = JSON.stringify(changes.map(({ id, versions, set, handover }, ord) => ({ ord, id, event_id: newId(), versions, set, is_handover: handover !== undefined, ...handover })))
-  const { rows } = await sql<Outcome>`
+  const { rows } = await sql<Tried>`
     with input as materialized (
       select * from jsonb_to_recordset(${input}::jsonb)
         as i (ord int, id uuid, event_id uuid, versions jsonb, set jsonb, is_handover boolean, note text, expected_by timestamptz)
@@ -42,20 +52,19 @@ export async function changeTasks (db: Db, { changes, view, origin }: { changes:
       select ${storedColumns('t')}, ${taskFields('t')} as fields
       from tasks t join projects p on p.id = t.project_id
       where t.id = any(array(select id from input)) and t.deleted_at is null and ${visibleProject(view.actor)}
-      order by t.id for update of t
+      order by t.id for no key update of t -- a stronger lock and the foreign key of parents would wait for each other
     ), asked as (
       select i.*, l.id is not null as found, l.version as current_version, l.status as current_status, l.project_id, l.ball_no, l.ball_since,
-        l.is_open as was_open, l.ball_in_court as old_ball, l.assignee_id as old_assignee, l.closed_at as old_closed_at, l.fields,
+        l.is_open as was_open, l.ball_in_court as old_ball, l.assignee_id as old_assignee, l.parent_id as old_parent, l.closed_at as old_closed_at, l.fields,
         n.title, n.description, n.status, n.priority, n.department, n.tags, n.assignee_id, n.due_at, n.parent_id,
         case
           when n.status in ('done', 'closed') then null
-          when not l.is_open and not i.set ? 'ball_in_court' then (select h.user_id from ball_holds h where h.task_id = l.id and h.no = l.ball_no - 1)
+          when not l.is_open and not i.set ? 'ball_in_court' then (select h.user_id from ball_holds h join users u on u.id = h.user_id and u.is_active where h.task_id = l.id and h.no = l.ball_no - 1)
           else n.ball_in_court
         end as ball_in_court,
         greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
       from input i left join locked l on l.id = i.id
-      left join lateral jsonb_to_record(l.fields || i.set) as n (title text, description text, status text, priority text, department text, tags text[],
-        assignee_id uuid, ball_in_court uuid, due_at timestamptz, parent_id uuid) on l.id is not null
+      left join lateral jsonb_to_record(l.fields || i.set) as n ${taskRecord} on l.id is not null
     ), wanted as materialized (
       select a.*, jsonb_changes(fields, ${taskFields('a')}) as changes,
         old_ball is distinct from ball_in_court or was_open = (status in ('done', 'closed')) as moves_ball,
@@ -68,17 +77,23 @@ export async function changeTasks (db: Db, { changes, view, origin }: { changes:
           when assignee_id is distinct from old_assignee and exists (select from users u where u.id = a.assignee_id and not u.is_active) then 'assignee_gone'
           when set ->> 'ball_in_court' is not null and ball_in_court is distinct from old_ball
             and exists (select from users u where u.id = a.ball_in_court and not u.is_active) then 'holder_gone'
+          when parent_id is distinct from old_parent and exists (select from tasks t where t.id = a.parent_id and t.deleted_at is not null) then 'parent_gone'
+          when not was_open and ball_no > 1 and not exists (select from ball_holds h where h.task_id = a.id and h.no = a.ball_no - 1) then 'again'
         end as refused
       from asked a
     ), go as materialized (
       select bool_and(refused is null) as all_good from wanted
+    ), families as materialized (
+      -- The locks that the trigger of parents takes, in one order for all.
+      select pg_advisory_xact_lock(hashtextextended('task parents of ' || project_id, 0))
+      from (select distinct project_id from wanted, go where all_good and changes ? 'parent_id' order by project_id) p
     ), after as (
       update tasks t set title = w.title, description = w.description, status = w.status, priority = w.priority, department = w.department, tags = w.tags,
         assignee_id = w.assignee_id, due_at = w.due_at, parent_id = w.parent_id, ball_in_court = w.ball_in_court,
         ball_no = w.ball_no + w.moves_ball::int, ball_since = case when w.moves_ball then w.at else w.ball_since end,
         closed_at = case when w.status in ('done', 'closed') then coalesce(w.old_closed_at, w.at) end,
         last_activity_at = w.at, updated_at = w.at, version = t.version + 1
-      from wanted w, go where go.all_good and t.id = w.id and w.changes <> '{}'
+      from wanted w, go, (select count(*) from families) f where go.all_good and t.id = w.id and w.changes <> '{}'
       returning ${storedColumns('t')}
     ), ended as (
       -- The current hold may be newer than this statement's snapshot, when we waited for the task's lock. 'on conflict'

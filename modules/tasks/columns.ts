@@ -33,3 +33,7 @@ export const taskOf = (now: Date): RawBuilder<unknown> => sql.join(taskSelection
 export const taskFields = (alias: string): RawBuilder<unknown> =>
   sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'due_at', 'parent_id']
     .flatMap((field) => [sql.lit(field), sql.ref(`${alias}.${field}`)]))})`
+
+/** The same fields with their types, for what a request's JSON becomes. */
+export const taskRecord = sql.raw(`(title text, description text, status text, priority text, department text, tags text[],
+  assignee_id uuid, ball_in_court uuid, due_at timestamptz, parent_id uuid)`)

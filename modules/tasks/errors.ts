@@ -9,6 +9,7 @@ const Finished = createError('EDEN_TASK_FINISHED', 'a finished task is in nobody
 const BallThere = createError('EDEN_BALL_ALREADY_THERE', 'the ball is in that court already', 409)
 const Inactive = createError<[string]>('EDEN_INACTIVE_PERSON', '%s names someone who has left', 422)
 const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no project', 422)
+const UnknownParent = createError('EDEN_UNKNOWN_PARENT', 'parent_id names no task of this project', 422)
 export const MergeConflict = createError<[string]>('EDEN_MERGE_CONFLICT', 'someone else changed %s since', 409)
 export const NotYourBall = createError('EDEN_BALL_NOT_YOURS', 'the ball is not in your court', 403)
 export const TwiceInBulk = createError('EDEN_VALIDATION', 'each task may be changed once in a request', 400)
@@ -16,6 +17,7 @@ export const TwiceInBulk = createError('EDEN_VALIDATION', 'each task may be chan
 const field = (error: Error, path: string) => withMembers(error, { errors: [{ path, message: error.message }] })
 export const inactive = (path: string) => field(new Inactive(path), path)
 export const unknownProject = () => field(new UnknownProject(), 'project_id')
+export const unknownParent = () => field(new UnknownParent(), 'parent_id')
 
 const errors: Record<Refused, (outcome: Outcome) => Error> = {
   not_found: () => new NotFound('task'),
@@ -27,7 +29,8 @@ const errors: Record<Refused, (outcome: Outcome) => Error> = {
   finished: () => field(new Finished(), 'ball_in_court'),
   ball_there: () => new BallThere(),
   assignee_gone: () => inactive('assignee_id'),
-  holder_gone: () => inactive('ball_in_court')
+  holder_gone: () => inactive('ball_in_court'),
+  parent_gone: unknownParent
 }
 
 /** The problem that answers a refused change. */

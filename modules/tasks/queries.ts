@@ -4,6 +4,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import { newId } from '../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { isAny, planEachTime } from '../shared/sql.js'
 import { setDeleted } from '../shared/soft-delete.js'
 import { visibleProject } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskSelection, type TaskRow } from './columns.js'
@@ -24,54 +25,76 @@ export interface View { actor: Actor, now: Date }
 /** `column` is one of the people named; `me` is the caller and `none` is nobody. */
 function isOneOf (column: string, whom: string[], { id }: Actor): Expression<SqlBool> {
   const ids = whom.filter((one) => one !== 'none').map((one) => one === 'me' ? id : one)
-  const named = sql<SqlBool>`${sql.ref(column)} = any(${ids}::uuid[])`
+  const named = isAny(column, 'uuid', ids)
   if (!whom.includes('none')) return named
   return ids.length === 0 ? sql<SqlBool>`${sql.ref(column)} is null` : sql<SqlBool>`(${named} or ${sql.ref(column)} is null)`
 }
 
-/** A list of one is an equality, which an index can also sort by; of more, a set. */
-const isAny = (column: string, type: string, values: readonly string[]): Expression<SqlBool> => values.length === 1
-  ? sql<SqlBool>`${sql.ref(column)} = ${values[0]}::${sql.raw(type)}`
-  : sql<SqlBool>`${sql.ref(column)} = any(${values}::${sql.raw(type)}[])`
+const when = <T>(value: T | undefined, condition: (value: T) => Expression<SqlBool>) => value === undefined ? [] : [condition(value)]
 
-/** The conditions of a filter: every one that is given holds. */
+/** The conditions of a filter: every one that is given holds; tags and words apart, in `matches`. */
 function conditions (f: TaskFilter, { actor, now }: View): Expression<SqlBool>[] {
-  const when = <T>(value: T | undefined, condition: (value: T) => Expression<SqlBool>) => value === undefined ? [] : [condition(value)]
   const open = sql<SqlBool>`t.is_open`
   return [
     visibleProject(actor, { deletedToo: f.updated_since !== undefined }),
     ...(f.updated_since === undefined ? [sql<SqlBool>`t.deleted_at is null`] : [sql<SqlBool>`t.updated_at >= ${f.updated_since}`]),
     ...when(f.project, (ids) => isAny('t.project_id', 'uuid', ids)),
     ...when(f.status, (names) => isAny('t.status', 'text', names)),
+    // Follows from the statuses, and lets the planner use the small indexes of open tasks.
+    ...(f.status?.some((status) => status === 'done' || status === 'closed') === false ? [open] : []),
     ...when(f.priority, (names) => isAny('t.priority', 'text', names)),
     ...when(f.department, (names) => isAny('t.department', 'text', names)),
     ...when(f.assignee, (whom) => isOneOf('t.assignee_id', whom, actor)),
     ...when(f.ball, (whom) => sql<SqlBool>`${open} and ${isOneOf('t.ball_in_court', whom, actor)}`),
-    ...when(f.tag, (tags) => sql<SqlBool>`t.tags && ${tags}::text[]`),
-    ...when(f.due_from, (from) => sql<SqlBool>`t.due_sort >= ${from}`),
+    // What is never due is stored as infinity: it is no answer to "due from then on".
+    ...when(f.due_from, (from) => sql<SqlBool>`t.due_sort >= ${from} and t.due_sort < 'infinity'`),
     ...when(f.due_to, (to) => sql<SqlBool>`t.due_sort <= ${to}`),
     ...when(f.overdue, (overdue) => overdue ? sql<SqlBool>`${open} and t.due_sort < ${now}` : sql<SqlBool>`not (${open} and t.due_sort < ${now})`),
     ...when(f.stalled, (stalled) => {
       const days = stalled === 'true' || stalled === 'false' ? STALLED_AFTER_DAYS : Number(stalled)
-      const condition = sql<SqlBool>`${open} and t.last_activity_at <= ${new Date(now.getTime() - days * 86_400_000)}`
-      return stalled === 'false' ? sql<SqlBool>`not (${condition})` : condition
+      const since = new Date(now.getTime() - days * 86_400_000)
+      // The last condition follows from the one before, by a check of the table; it is what the default order can begin at.
+      return stalled === 'false'
+        ? sql<SqlBool>`not (${open} and t.last_activity_at <= ${since})`
+        : sql<SqlBool>`${open} and t.last_activity_at <= ${since} and t.updated_at <= ${since}`
     }),
     ...when(f.parent, (ids) => isAny('t.parent_id', 'uuid', ids)),
-    ...when(f.created_by, (whom) => isOneOf('t.created_by', whom, actor)),
-    ...when(f.q, (q) => sql<SqlBool>`t.search @@ websearch_to_tsquery('english', ${q})`)
+    ...when(f.created_by, (whom) => isOneOf('t.created_by', whom, actor))
   ]
 }
+
+/** What an inverted index answers: tags and words. Some match half of all tasks, others none. */
+const matches = ({ tag, q }: TaskFilter): Expression<SqlBool>[] => [
+  ...when(tag, (tags) => sql<SqlBool>`${planEachTime} t.tags && ${tags}::text[]`),
+  ...when(q, (words) => sql<SqlBool>`${planEachTime} t.search @@ websearch_to_tsquery('english', ${words})`)
+]
 
 const filtered = (db: Db, filter: TaskFilter, view: View) => db.selectFrom('tasks as t').innerJoin('projects as p', 'p.id', 't.project_id')
   .where((eb) => eb.and(conditions(filter, view)))
 
+/** Up to so many matches are sorted; more are found by walking the order until a page is full. */
+const FEW_MATCHES = 1000
+
 /** One page of the tasks that the person may see, and one row more when there is a next page. One statement. */
-export function listTasks (db: Db, { filter, view, page }: { filter: TaskFilter, view: View, page: PageRequest }) {
-  return keyset(filtered(db, filter, view).select(taskSelection(view.now)), orders, sql`t.id`, page).$castTo<TaskRow & Keyed>().execute()
+export async function listTasks (db: Db, { filter, view, page }: { filter: TaskFilter, view: View, page: PageRequest }): Promise<(TaskRow & Keyed)[]> {
+  const pageOf = (condition: Expression<SqlBool>) =>
+    keyset(filtered(db, filter, view).where(condition).select(taskSelection(view.now)), orders, sql`t.id`, page).$castTo<TaskRow & Keyed>()
+  const matching = matches(filter)
+  if (matching.length === 0) return pageOf(sql<SqlBool>`true`).execute()
+  // Walking the order for a word that is on no task would read every task, and sorting what a common word matches would
+  // read most of them. So the statement looks first, and then does the one or the other.
+  const all = sql<SqlBool>`${sql.join(matching, sql` and `)}`
+  const { rows } = await sql<TaskRow & Keyed>`
+    with matched as materialized (select t.id from tasks t where ${all} limit ${FEW_MATCHES + 1})
+    ${pageOf(sql<SqlBool>`(select count(*) from matched) <= ${FEW_MATCHES} and t.id in (select id from matched)`)}
+    union all
+    ${pageOf(sql<SqlBool>`(select count(*) from matched) > ${FEW_MATCHES} and ${all}`)}`.execute(db)
+  return rows
 }
 
 export async function countTasks (db: Db, { filter, view }: { filter: TaskFilter, view: View }): Promise<number> {
-  const { total } = await filtered(db, filter, view).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const { total } = await filtered(db, filter, view).where((eb) => eb.and(matches(filter)))
+    .select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   return total
 }
 
@@ -84,7 +107,7 @@ export async function findTask (db: Db, { id, view, deletedToo = false }: { id: 
 }
 
 /** What a created task turned out to be, or why it was not created. */
-export type Created = { task: TaskRow } | { refused: 'project' | 'assignee_id' | 'ball_in_court' }
+export type Created = { task: TaskRow } | { refused: 'project' | 'assignee_id' | 'ball_in_court' | 'parent' }
 
 /**
  * Adds a task under the next number of its project, opens the first hold of its ball, and records the event, in one
@@ -93,14 +116,15 @@ export type Created = { task: TaskRow } | { refused: 'project' | 'assignee_id' |
 export async function createTask (db: Db, { values, view, origin }: { values: CreateTask, view: View, origin: Origin }): Promise<Created> {
   const v = { description: '', status: 'open', priority: 'normal', department: null, tags: [], assignee_id: null, ball_in_court: null, due_at: null, parent_id: null, ...values }
   const finished = v.status === 'done' || v.status === 'closed'
-  const { rows: [row] } = await sql<TaskRow & { project_seen: boolean, assignee_gone: boolean, holder_gone: boolean }>`
+  const { rows: [row] } = await sql<TaskRow & { project_seen: boolean, assignee_gone: boolean, holder_gone: boolean, parent_gone: boolean }>`
     with asked as materialized (
       select exists (select from projects p where p.id = ${v.project_id} and ${visibleProject(view.actor)}) as project_seen,
         exists (select from users where id = ${v.assignee_id} and not is_active) as assignee_gone,
-        exists (select from users where id = ${v.ball_in_court} and not is_active) as holder_gone
+        exists (select from users where id = ${v.ball_in_court} and not is_active) as holder_gone,
+        exists (select from tasks where id = ${v.parent_id} and deleted_at is not null) as parent_gone
     ), counter as (
       update project_counters c set last_task_number = last_task_number + 1 from asked
-      where c.project_id = ${v.project_id} and project_seen and not assignee_gone and not holder_gone
+      where c.project_id = ${v.project_id} and project_seen and not (assignee_gone or holder_gone or parent_gone)
       returning c.project_id, last_task_number as number, clock_timestamp() as at
     ), after as (
       insert into tasks (id, project_id, number, parent_id, title, description, status, priority, department, tags, assignee_id, ball_in_court,
@@ -118,15 +142,16 @@ export async function createTask (db: Db, { values, view, origin }: { values: Cr
       from after a
     ), ${recordEvents(origin)}
     select asked.*, ${taskOf(view.now)} from asked left join after t on true left join projects p on p.id = t.project_id`.execute(db)
-  const { project_seen: projectSeen, assignee_gone: assigneeGone, holder_gone: holderGone, ...task } = row as NonNullable<typeof row>
+  const { project_seen: projectSeen, assignee_gone: assigneeGone, holder_gone: holderGone, parent_gone: parentGone, ...task } = row as NonNullable<typeof row>
   if (!projectSeen) return { refused: 'project' }
   if (assigneeGone) return { refused: 'assignee_id' }
   if (holderGone) return { refused: 'ball_in_court' }
+  if (parentGone) return { refused: 'parent' }
   return { task }
 }
 
 /** Deletes a task softly, or brings it back. Its ball stays where it is: the time goes on. */
 export function setTaskDeleted (db: Db, { id, deleted, view, versions, origin }: { id: string, deleted: boolean, view: View, versions?: number[], origin: Origin }): Promise<void> {
-  return setDeleted(db, { table: 'tasks', entityType: 'task', joins: sql`join projects p on p.id = x.project_id`, projectId: sql`x.project_id`, taskId: sql`x.id` },
-    { id, deleted, versions, actorId: origin.actorId, allowed: visibleProject(view.actor), record: recordEvents(origin) })
+  return setDeleted(db, { table: 'tasks', entityType: 'task', joins: sql`join projects p on p.id = x.project_id`, projectId: sql`x.project_id`, taskId: sql`x.id`, also: sql`, last_activity_at = w.at` },
+    { id, deleted, versions, actorId: origin.actorId, visible: visibleProject(view.actor), record: recordEvents(origin) })
 }

@@ -9,7 +9,7 @@ import { etag, sendVersioned, versionsOf } from '../shared/etags.js'
 import { sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { changeTasks } from './change.js'
-import { inactive, refusalOf, TwiceInBulk, unknownProject } from './errors.js'
+import { inactive, refusalOf, TwiceInBulk, unknownParent, unknownProject } from './errors.js'
 import { mergeTask } from './merge.js'
 import { countTasks, createTask, findTask, listTasks, setTaskDeleted, type View } from './queries.js'
 import { BulkUpdate, CreateProjectTask, CreateTask, ListAllTasks, ListProjectTasks, Task, UpdateTask, type TaskQuery } from './schemas.js'
@@ -30,7 +30,10 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function create (db: Db, request: FastifyRequest, values: CreateTask) {
     const created = await createTask(db, { values, view: viewOf(request), origin: originOf(request) })
-    if ('refused' in created) throw created.refused === 'project' ? unknownProject() : inactive(created.refused)
+    if ('refused' in created) {
+      const { refused } = created
+      throw refused === 'project' ? unknownProject() : refused === 'parent' ? unknownParent() : inactive(refused)
+    }
     return { status: 201, headers: { location: `/api/tasks/${created.task.id}`, etag: etag(created.task.version) }, body: created.task }
   }
 
@@ -43,8 +46,10 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'tasks:read' },
     schema: { operationId: 'listProjectTasks', summary: 'Tasks of one project', tags, params: IdParams, querystring: ListProjectTasks, response: { 200: Type.Array(ref(Task)), ...problems } }
   }, async (request, reply) => {
-    await findProject(app.db, { actor: request.actor, id: request.params.id }) ?? raise(new NotFound('project'))
-    return list(request, reply, { ...request.query, project: [request.params.id] })
+    const { actor, params: { id }, query } = request
+    const tasks = await list(request, reply, { ...query, project: [id] })
+    if (tasks.length === 0) await findProject(app.db, { actor, id }) ?? raise(new NotFound('project'))
+    return tasks
   })
 
   app.post('/tasks', {

@@ -15,6 +15,12 @@ types.setTypeParser(builtins.DATE, (text) => text)
 types.setTypeParser(builtins.INT8, Number)
 types.setTypeParser(builtins.NUMERIC, Number)
 
+/**
+ * A statement whose best plan depends on its values carries this comment and is planned each time. PostgreSQL soon keeps
+ * one plan for a named statement, and that one walks a whole index for a tag or a word that is on no task.
+ */
+export const PLAN_EACH_TIME = '/* plan each time */'
+
 /** Texts beyond this are not worth a place in every connection's memory: they are rare combinations of filters. */
 const MOST_NAMED_STATEMENTS = 500
 const names = new Map<string, string>()
@@ -22,7 +28,7 @@ const names = new Map<string, string>()
 /** The name under which a connection prepares a statement, once, and then only sends values. */
 function nameOf (text: string): string | undefined {
   let name = names.get(text)
-  if (name === undefined && names.size < MOST_NAMED_STATEMENTS) {
+  if (name === undefined && names.size < MOST_NAMED_STATEMENTS && !text.includes(PLAN_EACH_TIME)) {
     name = `eden_${names.size + 1}`
     names.set(text, name)
   }

@@ -12,25 +12,28 @@ export type HoldRow = Static<typeof Hold>
 
 const orders: Record<string, Order> = { no: { by: sql`h.no`, type: 'integer' } }
 
-const holds = (db: Db, taskId: string, now: Date) => db.selectFrom('ball_holds as h').leftJoin('users as u', 'u.id', 'h.user_id')
+const ofTask = (db: Db, taskId: string, { actor }: View) => db.selectFrom('ball_holds as h')
+  .innerJoin('tasks as t', 't.id', 'h.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
+  .where('h.task_id', '=', taskId).where('t.deleted_at', 'is', null).where(visibleProject(actor))
+
+const holds = (db: Db, taskId: string, view: View) => ofTask(db, taskId, view).leftJoin('users as u', 'u.id', 'h.user_id')
   .select(['h.task_id as id', 'h.task_id', 'h.no', 'h.passed_by', 'h.note', 'h.expected_by', 'h.started_at', 'h.ended_at', 'h.outcome', 'h.acknowledged_at'])
   .select(sql<{ id: string, name: string, email: string } | null>`case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email) end`.as('holder'))
-  .select(sql<number>`greatest(extract(epoch from coalesce(h.ended_at, ${now}::timestamptz) - h.started_at), 0)`.as('held_seconds'))
-  .where('h.task_id', '=', taskId)
+  .select(sql<number>`greatest(extract(epoch from coalesce(h.ended_at, ${view.now}::timestamptz) - h.started_at), 0)`.as('held_seconds'))
 
 /** One page of the holds of a task's ball, the first hold first, and one row more when there is a next page. */
 export function listHolds (db: Db, { taskId, view, page }: { taskId: string, view: View, page: PageRequest }) {
-  return keyset(holds(db, taskId, view.now), orders, sql`h.task_id`, page).$castTo<HoldRow & Keyed>().execute()
+  return keyset(holds(db, taskId, view), orders, sql`h.task_id`, page).$castTo<HoldRow & Keyed>().execute()
 }
 
-export async function countHolds (db: Db, taskId: string): Promise<number> {
-  const { total } = await db.selectFrom('ball_holds').where('task_id', '=', taskId).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+export async function countHolds (db: Db, { taskId, view }: { taskId: string, view: View }): Promise<number> {
+  const { total } = await ofTask(db, taskId, view).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   return total
 }
 
 /** Where the ball is now. */
 export function findCurrentHold (db: Db, { taskId, view }: { taskId: string, view: View }) {
-  return holds(db, taskId, view.now).where('h.ended_at', 'is', null).$castTo<HoldRow>().executeTakeFirst()
+  return holds(db, taskId, view).where('h.ended_at', 'is', null).$castTo<HoldRow>().executeTakeFirst()
 }
 
 /**
@@ -42,7 +45,7 @@ export async function acknowledge (db: Db, { taskId, view, origin }: { taskId: s
     with locked as materialized (
       select t.id, t.project_id, t.version, t.ball_no, t.ball_since, t.ball_in_court is not distinct from ${origin.actorId}::uuid as mine
       from tasks t join projects p on p.id = t.project_id
-      where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(view.actor)} for update of t
+      where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(view.actor)} for no key update of t
     ), moment as materialized (
       select *, greatest(clock_timestamp(), ball_since) as at from locked where mine
     ), after as (

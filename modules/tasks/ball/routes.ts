@@ -24,8 +24,11 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { params: { id }, query: { count, ...page } } = request
     const view = viewOf(request)
-    await findTask(app.db, { id, view }) ?? raise(new NotFound('task'))
-    const [rows, total] = await Promise.all([listHolds(app.db, { taskId: id, view, page }), count === true ? countHolds(app.db, id) : undefined])
+    const [rows, total] = await Promise.all([
+      listHolds(app.db, { taskId: id, view, page }),
+      count === true ? countHolds(app.db, { taskId: id, view }) : undefined
+    ])
+    if (rows.length === 0) await findTask(app.db, { id, view }) ?? raise(new NotFound('task'))
     return sendPage(request, reply, rows, total)
   })
 

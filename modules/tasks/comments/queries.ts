@@ -1,4 +1,4 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
 import type { Actor } from '../../../plugins/auth.js'
 import type { Db } from '../../../plugins/database/index.js'
@@ -18,17 +18,19 @@ const mentionsOf = sql<string[]>`array(select m.user_id from comment_mentions m 
 
 const shown = sql.raw('c.id, c.task_id, c.author_id, c.body, c.edited_at, c.version, c.created_at, c.updated_at, c.deleted_at')
 
+const ofTask = (db: Db, taskId: string, actor: Actor) => db.selectFrom('comments as c')
+  .innerJoin('tasks as t', 't.id', 'c.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
+  .where('c.task_id', '=', taskId).where('c.deleted_at', 'is', null).where('t.deleted_at', 'is', null).where(visibleProject(actor))
+
 /** One page of the comments of a task, the oldest first, and one row more when there is a next page. */
-export function listComments (db: Db, { taskId, page }: { taskId: string, page: PageRequest }) {
-  const comments = db.selectFrom('comments as c')
+export function listComments (db: Db, { taskId, actor, page }: { taskId: string, actor: Actor, page: PageRequest }) {
+  const comments = ofTask(db, taskId, actor)
     .select(['c.id', 'c.task_id', 'c.author_id', 'c.body', 'c.edited_at', 'c.version', 'c.created_at', 'c.updated_at', 'c.deleted_at', mentionsOf.as('mentions')])
-    .where('c.task_id', '=', taskId).where('c.deleted_at', 'is', null)
   return keyset(comments, orders, sql`c.id`, page).execute()
 }
 
-export async function countComments (db: Db, taskId: string): Promise<number> {
-  const { total } = await db.selectFrom('comments').where('task_id', '=', taskId).where('deleted_at', 'is', null)
-    .select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+export async function countComments (db: Db, { taskId, actor }: { taskId: string, actor: Actor }): Promise<number> {
+  const { total } = await ofTask(db, taskId, actor).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   return total
 }
 
@@ -82,8 +84,20 @@ export async function createComment (db: Db, { taskId, body, actor, origin }: { 
 /** What became of an edit: whether it was the author's, and of the right version. */
 export interface Edited { version: number, own: boolean, fresh: boolean }
 
-/** Changes the text of one's own comment, and whom it mentions, and records the event, in one statement. */
-export async function updateComment (db: Db, { id, body, versions, actor, origin }: { id: string, body: string, versions?: number[], actor: Actor, origin: Origin }): Promise<Edited | undefined> {
+interface Edit { id: string, body: string, versions?: number[], actor: Actor, origin: Origin }
+
+/**
+ * Changes the text of one's own comment, and whom it mentions, and records the event. The row is locked first: a
+ * statement that waited for it would not see, and so not drop, the mentions of whom it waited for.
+ */
+export function updateComment (db: Db, edit: Edit): Promise<Edited | undefined> {
+  return db.transaction().execute(async (trx) => {
+    await trx.selectFrom('comments').select('id').where('id', '=', edit.id).where('author_id', '=', edit.actor.id).forUpdate().execute()
+    return changeComment(trx, edit)
+  })
+}
+
+async function changeComment (db: Db, { id, body, versions, actor, origin }: Edit): Promise<Edited | undefined> {
   const { rows: [edited] } = await sql<Edited>`
     with locked as materialized (
       select c.*, t.project_id, c.author_id = ${actor.id} as own, ${versions ?? null}::int[] is null or c.version = any(${versions ?? null}::int[]) as fresh
@@ -116,12 +130,13 @@ export async function updateComment (db: Db, { id, body, versions, actor, origin
 
 /** Deletes a comment softly, or brings it back: the author may, and who moderates. */
 export function setCommentDeleted (db: Db, { id, deleted, versions, actor, origin }: { id: string, deleted: boolean, versions?: number[], actor: Actor, origin: Origin }): Promise<void> {
-  const may = actor.permissions.includes('comments:moderate') ? sql`true` : sql`x.author_id = ${actor.id}`
+  const permission = 'comments:moderate'
+  const may = actor.permissions.includes(permission) ? sql<SqlBool>`true` : sql<SqlBool>`x.author_id = ${actor.id}`
   return setDeleted(db, {
     table: 'comments',
     entityType: 'comment',
     joins: sql`join tasks t on t.id = x.task_id and t.deleted_at is null join projects p on p.id = t.project_id`,
     projectId: sql`t.project_id`,
     taskId: sql`x.task_id`
-  }, { id, deleted, versions, actorId: actor.id, allowed: sql`(${may} and ${visibleProject(actor)})`, record: recordEvents(origin) })
+  }, { id, deleted, versions, actorId: actor.id, visible: visibleProject(actor), unless: { may, permission }, record: recordEvents(origin) })
 }

@@ -22,9 +22,12 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'comments:read' },
     schema: { operationId: 'listComments', summary: 'What people say about a task', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Comment)), ...problems } }
   }, async (request, reply) => {
-    const { params: { id }, query: { count, ...page } } = request
-    await findTask(app.db, { id, view: viewOf(request) }) ?? raise(new NotFound('task'))
-    const [rows, total] = await Promise.all([listComments(app.db, { taskId: id, page }), count === true ? countComments(app.db, id) : undefined])
+    const { actor, params: { id }, query: { count, ...page } } = request
+    const [rows, total] = await Promise.all([
+      listComments(app.db, { taskId: id, actor, page }),
+      count === true ? countComments(app.db, { taskId: id, actor }) : undefined
+    ])
+    if (rows.length === 0) await findTask(app.db, { id, view: viewOf(request) }) ?? raise(new NotFound('task'))
     return sendPage(request, reply, rows, total)
   })
 

@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+import { configurationTable, envExample } from '../../commands/describe-config.js'
+import { ConfigError, ConfigSchema, parseConfig } from '../../plugins/config.js'
+
+const root = path.join(import.meta.dirname, '..', '..')
+const refusal = (environment: Record<string, string>): string[] => {
+  try {
+    parseConfig(environment)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n')
+    throw error
+  }
+}
+
+await t.test('an empty environment is a development configuration', async (t) => {
+  t.match(parseConfig({}), { NODE_ENV: 'development', HOST: '127.0.0.1', PORT: 3000, DB_POOL_MAX: 10, DB_SSL_REJECT_UNAUTHORIZED: true })
+})
+
+await t.test('values are numbers and booleans where the schema says so, and an empty one is not set', async (t) => {
+  t.match(parseConfig({ PORT: '8080', DB_SSL_REJECT_UNAUTHORIZED: 'false', LOG_LEVEL: '' }), { PORT: 8080, DB_SSL_REJECT_UNAUTHORIZED: false, LOG_LEVEL: 'info' })
+})
+
+await t.test('each wrong variable gets one line that says what it was allowed to be', async (t) => {
+  t.same(refusal({ PORT: '70000', LOG_LEVEL: 'loud', DB_POOL_MAX: 'many', DB_SSL_REJECT_UNAUTHORIZED: 'maybe', CORS_ORIGINS: 'example.com' }).sort(), [
+    'CORS_ORIGINS must be a list of origins like https://app.example.com, separated by commas, not "example.com"',
+    'DB_POOL_MAX must be an integer from 1 to 1000, not "many"',
+    'DB_SSL_REJECT_UNAUTHORIZED must be true or false, not "maybe"',
+    'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, not "loud"',
+    'PORT must be an integer from 0 to 65535, not "70000"'
+  ])
+})
+
+await t.test('a secret is never repeated in a message', async (t) => {
+  const lines = refusal({ JWT_SECRET: 'hunter2', DATABASE_URL: 'mysql://eden:hunter2@db/eden', METRICS_TOKEN: 'hunter2' })
+  t.equal(lines.length, 3)
+  t.notMatch(lines.join(), 'hunter2')
+})
+
+await t.test('production wants a database and a secret, and refuses development headers', async (t) => {
+  const good = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/eden', JWT_SECRET: 'x'.repeat(32) }
+  t.same(refusal(good), [])
+  t.match(refusal({ NODE_ENV: 'production' }), [/^DATABASE_URL must be set in production/])
+  t.match(refusal({ ...good, JWT_SECRET: '' }), [/^JWT_SECRET must be set in production/])
+  for (const value of ['true', '1', 'yes']) t.match(refusal({ ...good, AUTH_DEV_HEADERS: value }), [/^AUTH_DEV_HEADERS must/])
+})
+
+await t.test('.env.example and the documentation name every variable, as the schema has it', async (t) => {
+  t.equal(await readFile(path.join(root, '.env.example'), 'utf8'), envExample(), 'run `npm run docs:config`')
+  t.equal(await readFile(path.join(root, 'docs', 'configuration.md'), 'utf8'), configurationTable(), 'run `npm run docs:config`')
+  const named = [...envExample().matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name)
+  t.same(named, Object.keys(ConfigSchema.properties))
+})

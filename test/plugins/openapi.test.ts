@@ -1,0 +1,45 @@
+import t from 'tap'
+import { startApp } from '../helper.js'
+
+const s = await startApp(t)
+const document = (await s.app.inject('/openapi.json')).json()
+type Operation = { operationId?: string, summary?: string, tags?: string[], responses: Record<string, any>, security?: unknown[] }
+const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, ...operation })))
+
+await t.test('it is an OpenAPI 3.1 document whose references lead somewhere and have names', async (t) => {
+  t.match(document.openapi, /^3\.1\./)
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference as string)
+  t.ok(references.length > 50)
+  for (const reference of new Set(references)) {
+    t.match(reference, /^#\/components\/schemas\/[A-Z][A-Za-z]+$/)
+    t.ok(document.components.schemas[reference.split('/').at(-1) as string], reference)
+  }
+})
+
+await t.test('every operation has an id of its own, a summary and a known tag', async (t) => {
+  const tags = new Set(document.tags.map(({ name }: { name: string }) => name))
+  for (const { name, operationId, summary, tags: own } of operations) {
+    t.match(operationId, /^[a-z][A-Za-z]+$/, `${name} has an id`)
+    t.ok(summary, `${name} has a summary`)
+    t.ok(own?.length === 1 && tags.has(own[0]), `${name} has a tag`)
+  }
+  t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
+})
+
+await t.test('every operation of the API answers errors as problems', async (t) => {
+  for (const { name, responses } of operations.filter(({ name }) => name.includes(' /api/') && !name.includes('/health'))) {
+    for (const range of ['4XX', '5XX']) t.equal(responses[range]?.content?.['application/problem+json']?.schema?.$ref, '#/components/schemas/Problem', `${name} ${range}`)
+  }
+})
+
+await t.test('the page to read it brings everything it needs along, and its policy lets it', async (t) => {
+  const page = await s.app.inject('/docs/')
+  t.equal(page.statusCode, 200)
+  const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url as string)
+  t.ok(assets.length >= 4)
+  t.same(assets.filter((url) => /^(https?:)?\/\//.test(url)), [])
+  for (const url of assets) t.equal((await s.app.inject(new URL(url, 'http://localhost/docs/').pathname)).statusCode, 200, url)
+  t.match(page.headers['content-security-policy'], /script-src 'self'/)
+  t.notMatch(page.body, /<script>/, 'no inline script')
+})

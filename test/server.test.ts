@@ -1,0 +1,137 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { createTestDatabase, execute } from './database.js'
+
+const root = path.join(import.meta.dirname, '..')
+
+interface Served { child: ChildProcess, base: string, ended: Promise<{ code: number | null, output: string }> }
+
+/** Runs server.ts with this environment and no other. */
+function start (environment: Record<string, string>): { child: ChildProcess, output: () => string, ended: Promise<{ code: number | null, output: string }> } {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, _TAPJS_PROCESSINFO_COVERAGE_: '0', NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => { output += chunk })
+  const ended = once(child, 'close').then(([code]) => ({ code, output }))
+  return { child, output: () => output, ended }
+}
+
+/** The same, once it listens. */
+async function serve (t: Test, environment: Record<string, string>): Promise<Served> {
+  const { child, output, ended } = start(environment)
+  t.teardown(() => { child.kill('SIGKILL') })
+  const listening = (async () => {
+    for (;;) {
+      const base = /^ {2}API +(http:\S+)\/api$/m.exec(output())?.[1]
+      if (base !== undefined) return base
+      await once(child.stdout as NodeJS.ReadableStream, 'data')
+    }
+  })()
+  const base = await Promise.race([listening, ended.then(({ output }) => { throw new Error(`it never listened: ${output}`) })])
+  return { child, base, ended }
+}
+
+async function database (t: Test): Promise<string> {
+  const url = await createTestDatabase(t as never)
+  await execute(url, "insert into users (id, email, name) values ('01900000-0000-7000-8000-000000000001', 'admin@example.com', 'Ada Min')",
+    "insert into user_roles select '01900000-0000-7000-8000-000000000001', id from roles where slug = 'admin'")
+  return url
+}
+const headers = { 'x-dev-email': 'admin@example.com', 'content-type': 'application/json' }
+
+await t.test('SIGTERM lets a running request finish, closes its connections and exits 0', async (t) => {
+  const url = await database(t)
+  const { child, base, ended } = await serve(t, { DATABASE_URL: url })
+  const blocker = new pg.Client(url)
+  await blocker.connect()
+  await blocker.query('begin; lock table projects in access exclusive mode')
+  const slow = fetch(`${base}/api/projects`, { headers })
+  const waits = async () => (await blocker.query("select from pg_locks where relation = 'projects'::regclass and not granted")).rowCount === 1
+  while (!await waits());
+
+  child.kill('SIGTERM')
+  child.kill('SIGTERM') // as npm and a terminal do it
+  const refused = async () => {
+    try {
+      return (await fetch(`${base}/api/health/ready`)).status === 503
+    } catch {
+      return true
+    }
+  }
+  while (!await refused());
+  await blocker.query('commit')
+  t.equal((await slow).status, 200, 'the request that ran was answered')
+  t.equal((await ended).code, 0)
+  const { rows } = await blocker.query("select count(*)::int as left from pg_stat_activity where application_name = 'eden-erp' and datname = current_database()")
+  t.same(rows, [{ left: 0 }])
+  await blocker.end()
+})
+
+await t.test('during SHUTDOWN_DELAY_MS it is not ready and still serves', async (t) => {
+  const { child, base, ended } = await serve(t, { DATABASE_URL: await database(t), SHUTDOWN_DELAY_MS: '1500' })
+  t.equal((await fetch(`${base}/api/health/ready`)).status, 200)
+  child.kill('SIGTERM')
+  const ready = async () => (await fetch(`${base}/api/health/ready`)).status
+  while (await ready() === 200);
+  t.equal((await fetch(`${base}/api/projects`, { headers })).status, 200)
+  t.equal((await ended).code, 0)
+})
+
+await t.test('production without DATABASE_URL exits with one clear line, and starts no database', async (t) => {
+  const { code, output } = await start({ NODE_ENV: 'production' }).ended
+  t.equal(code, 1)
+  t.equal(output, 'DATABASE_URL must be set in production: the embedded database is for development only\n')
+})
+
+await t.test('a wrong value stops the start with a line for each variable', async (t) => {
+  const { code, output } = await start({ PORT: 'http', LOG_LEVEL: 'loud' }).ended
+  t.equal(code, 1)
+  t.same(output.trim().split('\n').map((line) => line.split(' ')[0]).sort(), ['LOG_LEVEL', 'PORT'])
+})
+
+await t.test('a port that is taken is one line and exit 1', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => { other.close() })
+  const { code, output } = await start({ DATABASE_URL: await database(t), PORT: String((other.address() as AddressInfo).port) }).ended
+  t.equal(code, 1)
+  t.match(output, /EADDRINUSE/)
+  t.notMatch(output, /\n\s+at /, 'no stack')
+})
+
+await t.test('the first start makes the demo company, the next finds it, and neither leaves PostgreSQL behind', { timeout: 90_000 }, async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'eden start '))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const count = async (base: string) => (await fetch(`${base}/api/tasks?count=true&limit=1`, { headers: { 'x-dev-email': 'admin@edenmep.ca' } })).headers.get('x-total-count')
+
+  const first = await serve(t, { EDEN_DATA_DIR: folder })
+  t.ok(Number(await count(first.base)) > 550, 'the demo company is there')
+  const made = await fetch(`${first.base}/api/projects`, { method: 'POST', headers: { ...headers, 'x-dev-email': 'admin@edenmep.ca' }, body: JSON.stringify({ code: 'KEPT', name: 'Acknowledged' }) })
+  t.equal(made.status, 201)
+
+  const second = await start({ EDEN_DATA_DIR: folder }).ended
+  t.equal(second.code, 1)
+  t.match(second.output, folder)
+  t.equal((await fetch(`${first.base}/api/health/ready`)).status, 200, 'the first is undisturbed')
+
+  first.child.kill('SIGKILL')
+  await first.ended
+  const third = await serve(t, { EDEN_DATA_DIR: folder })
+  const project = await fetch(`${third.base}${made.headers.get('location')}`, { headers: { 'x-dev-email': 'admin@edenmep.ca' } })
+  t.match(await project.json(), { code: 'KEPT' })
+  third.child.kill('SIGINT')
+  const { code, output } = await third.ended
+  t.equal(code, 0)
+  t.notMatch(output, 'loaded the demo company')
+  const { findEmbeddedDatabase } = await import('../embedded/index.js')
+  t.equal(await findEmbeddedDatabase(folder), undefined, 'PostgreSQL has ended')
+})
