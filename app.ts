@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { registerModules } from './modules/index.js'
 import type { Config } from './plugins/config.js'
-import { answerFrameworkError } from './plugins/errors.js'
+import { answerClientError, answerFrameworkError } from './plugins/errors.js'
 import { registerPlugins } from './plugins/index.js'
 import { loggerOptions, requestId } from './plugins/request-log.js'
 import type { Clock } from './plugins/settings.js'
@@ -21,6 +21,7 @@ export async function buildApp (config: Config, { clock = () => new Date() }: { 
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 1000 },
     frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
     return503OnClosing: true
   })
   await registerPlugins(app, { config, clock })

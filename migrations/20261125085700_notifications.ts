@@ -20,6 +20,8 @@ export async function up (db: Kysely<unknown>): Promise<void> {
   await sql`create index idx_notifications_user_id on notifications (user_id, created_at desc, id desc)`.execute(db)
   await sql`create index notifications_unread on notifications (user_id, created_at desc, id desc) where read_at is null`.execute(db)
   await sql`create index idx_notifications_created_at on notifications (created_at desc)`.execute(db)
+  await sql`create index notifications_by_project on notifications (project_id)`.execute(db)
+  await sql`create index notifications_by_comment on notifications (comment_id) where comment_id is not null`.execute(db)
   await sql`create index notifications_by_task on notifications (task_id)`.execute(db)
 }
 

@@ -1,7 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import createError from '@fastify/error'
 import fp from 'fastify-plugin'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
 import { isUnreachable, refusalOf } from './database/refusals.js'
 import { Problem } from './problem.js'
 
@@ -89,3 +91,21 @@ export default fp(async function errors (app) {
 
 /** For errors before routing, such as a URL that cannot be decoded. */
 export { sendProblem as answerFrameworkError }
+
+const unreadable: Record<string, [status: number, code: string, detail: string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'EDEN_HEADERS_TOO_LARGE', 'the URL and the headers are too long'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'EDEN_REQUEST_TIMEOUT', 'the request took too long to arrive']
+}
+
+/** For what is no HTTP, or too much of it: there is no request yet that could be answered, only a connection. */
+export function answerClientError (error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy(error)
+    return
+  }
+  const [status, code, detail] = unreadable[error.code] ?? [400, 'EDEN_MALFORMED_REQUEST', 'this is not HTTP']
+  const title = STATUS_CODES[status]
+  const id = uuidv7()
+  const body = JSON.stringify({ type: `urn:eden-erp:problem:${code}`, title, status, detail, instance: '', code, request_id: id })
+  socket.end(`HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+}

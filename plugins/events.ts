@@ -37,7 +37,8 @@ export async function numberEvents (db: Db): Promise<{ numbered: number, lastPos
     with sequencer as (
       select last_position from event_sequencer for update
     ), batch as (
-      delete from event_outbox where seq in (select seq from event_outbox cross join sequencer order by seq limit ${BATCH})
+      -- Whoever waited for the sequencer has an old snapshot: 'for update' passes over what was numbered meanwhile, and goes on.
+      delete from event_outbox where seq in (select o.seq from event_outbox o cross join sequencer order by o.seq limit ${BATCH} for update of o)
       returning seq, event_id, event_at
     ), numbered as (
       insert into event_positions (position, event_id, event_at)

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { sql } from 'kysely'
 import type { FastifyRequest } from 'fastify'
 import type { Db } from './database/index.js'
-import { InvalidValue } from './errors.js'
+import { InvalidValue, withMembers } from './errors.js'
 
 const InProgress = createError('EDEN_IDEMPOTENCY_IN_PROGRESS', 'the same request is being handled right now', 409)
 const Mismatch = createError('EDEN_IDEMPOTENCY_MISMATCH', 'this Idempotency-Key came with another request before', 422)
@@ -31,7 +31,10 @@ function hashOf ({ method, url, body }: FastifyRequest): Buffer {
 function keyOf (request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined
-  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) throw new InvalidValue('Idempotency-Key must be 1 to 255 visible ASCII characters')
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
+    const message = 'must be 1 to 255 visible ASCII characters'
+    throw withMembers(new InvalidValue(`idempotency-key ${message}`), { errors: [{ path: 'idempotency-key', message }] })
+  }
   return key
 }
 

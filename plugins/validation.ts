@@ -29,10 +29,20 @@ export function isTimestamp (text: string): boolean {
   return at >= FIRST && at < END
 }
 
+/** Whether a text names a zone of the IANA database; PostgreSQL would also take POSIX rules such as `abc3`. */
+function isTimeZone (name: string): boolean {
+  try {
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) instanceof Intl.DateTimeFormat
+  } catch {
+    return false
+  }
+}
+
 /** The formats of JSON Schema as PostgreSQL understands them: `urn:uuid:` and February 30 end here, with the field's name. */
 function setFormats (ajv: Ajv): void {
   ajv.addFormat('uuid', uuid)
   ajv.addFormat('date-time', isTimestamp)
+  ajv.addFormat('time-zone', isTimeZone)
 }
 
 /**

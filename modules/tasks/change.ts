@@ -19,7 +19,7 @@ export interface TaskChange {
 }
 
 /** Why a change was refused. */
-export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'holder_gone' | 'parent_gone'
+export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'assignee_unknown' | 'holder_gone' | 'holder_unknown' | 'parent_gone'
 
 /** What became of a change: the task as it is now, or why nothing was changed, and what it is now. */
 export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string } & TaskRow
@@ -33,12 +33,16 @@ export type Outcome = { id: string, refused: Refused | null, current_version: nu
  * @returns one outcome for each change, in their order; when any is refused, nothing was changed
  */
 export async function changeTasks (db: Db, asked: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
-  for (;;) {
+  for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     const outcomes = await tryToChange(db, asked)
     // The row that we waited for is newer than the snapshot, in which its last hold is missing: a new statement sees both.
     if (!outcomes.some(({ refused }) => refused === 'again')) return outcomes as Outcome[]
   }
+  throw new Error('the last hold of a finished task is missing')
 }
+
+/** Each further one needs another handover to come between a statement's start and its lock. */
+const MOST_ATTEMPTS = 10
 
 type Tried = Omit<Outcome, 'refused'> & { refused: Refused | 'again' | null }
 
@@ -74,9 +78,12 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
           when status <> current_status and not ${JSON.stringify(flow)}::jsonb -> current_status ? status then 'status'
           when status in ('done', 'closed') and set ->> 'ball_in_court' is not null then 'finished'
           when is_handover and old_ball is not distinct from ball_in_court then 'ball_there'
-          when assignee_id is distinct from old_assignee and exists (select from users u where u.id = a.assignee_id and not u.is_active) then 'assignee_gone'
+          when assignee_id is not null and assignee_id is distinct from old_assignee
+            and not exists (select from users u where u.id = a.assignee_id and u.is_active)
+            then case when exists (select from users u where u.id = a.assignee_id) then 'assignee_gone' else 'assignee_unknown' end
           when set ->> 'ball_in_court' is not null and ball_in_court is distinct from old_ball
-            and exists (select from users u where u.id = a.ball_in_court and not u.is_active) then 'holder_gone'
+            and not exists (select from users u where u.id = a.ball_in_court and u.is_active)
+            then case when exists (select from users u where u.id = a.ball_in_court) then 'holder_gone' else 'holder_unknown' end
           when parent_id is distinct from old_parent and exists (select from tasks t where t.id = a.parent_id and t.deleted_at is not null) then 'parent_gone'
           when not was_open and ball_no > 1 and not exists (select from ball_holds h where h.task_id = a.id and h.no = a.ball_no - 1) then 'again'
         end as refused

@@ -12,28 +12,38 @@ const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no 
 const UnknownParent = createError('EDEN_UNKNOWN_PARENT', 'parent_id names no task of this project', 422)
 export const MergeConflict = createError<[string]>('EDEN_MERGE_CONFLICT', 'someone else changed %s since', 409)
 export const NotYourBall = createError('EDEN_BALL_NOT_YOURS', 'the ball is not in your court', 403)
+export const NothingToChange = createError('EDEN_VALIDATION', 'body names no field to change', 400)
 export const TwiceInBulk = createError('EDEN_VALIDATION', 'each task may be changed once in a request', 400)
 
 const field = (error: Error, path: string) => withMembers(error, { errors: [{ path, message: error.message }] })
 export const inactive = (path: string) => field(new Inactive(path), path)
 export const unknownProject = () => field(new UnknownProject(), 'project_id')
+export const finished = (path: string) => field(new Finished(), path)
 export const unknownParent = () => field(new UnknownParent(), 'parent_id')
 
-const errors: Record<Refused, (outcome: Outcome) => Error> = {
+const UnknownAssignee = createError<[string]>('EDEN_UNKNOWN_ASSIGNEE', '%s names nobody', 422)
+const UnknownHolder = createError<[string]>('EDEN_UNKNOWN_BALL_IN_COURT', '%s names nobody', 422)
+
+const errors: Record<Refused, (outcome: Outcome, ballField: string) => Error> = {
   not_found: () => new NotFound('task'),
   stale: ({ current_version: version }) => stale(version),
   status: ({ current_status: status }) => {
     const allowed = [...flow[status as Status]]
     return withMembers(new StatusNotAllowed(status, allowed.join(', ')), { allowed, errors: [{ path: 'status', message: `may be ${allowed.join(', ')}` }] })
   },
-  finished: () => field(new Finished(), 'ball_in_court'),
+  finished: (_outcome, ballField) => finished(ballField),
   ball_there: () => new BallThere(),
   assignee_gone: () => inactive('assignee_id'),
-  holder_gone: () => inactive('ball_in_court'),
+  assignee_unknown: () => field(new UnknownAssignee('assignee_id'), 'assignee_id'),
+  holder_gone: (_outcome, ballField) => inactive(ballField),
+  holder_unknown: (_outcome, ballField) => field(new UnknownHolder(ballField), ballField),
   parent_gone: unknownParent
 }
 
-/** The problem that answers a refused change. */
-export function refusalOf (outcome: Outcome): Error | undefined {
-  return outcome.refused === null ? undefined : errors[outcome.refused](outcome)
+/**
+ * The problem that answers a refused change.
+ * @param ballField the field of the request that says where the ball goes
+ */
+export function refusalOf (outcome: Outcome, ballField = 'ball_in_court'): Error | undefined {
+  return outcome.refused === null ? undefined : errors[outcome.refused](outcome, ballField)
 }

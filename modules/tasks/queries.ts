@@ -8,7 +8,7 @@ import { isAny, planEachTime } from '../shared/sql.js'
 import { setDeleted } from '../shared/soft-delete.js'
 import { visibleProject } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskSelection, type TaskRow } from './columns.js'
-import { STALLED_AFTER_DAYS } from './rules.js'
+import { isFinished, STALLED_AFTER_DAYS } from './rules.js'
 import type { CreateTask, TaskQuery } from './schemas.js'
 
 const orders: Record<string, Order> = {
@@ -41,7 +41,7 @@ function conditions (f: TaskFilter, { actor, now }: View): Expression<SqlBool>[]
     ...when(f.project, (ids) => isAny('t.project_id', 'uuid', ids)),
     ...when(f.status, (names) => isAny('t.status', 'text', names)),
     // Follows from the statuses, and lets the planner use the small indexes of open tasks.
-    ...(f.status?.some((status) => status === 'done' || status === 'closed') === false ? [open] : []),
+    ...(f.status?.some(isFinished) === false ? [open] : []),
     ...when(f.priority, (names) => isAny('t.priority', 'text', names)),
     ...when(f.department, (names) => isAny('t.department', 'text', names)),
     ...when(f.assignee, (whom) => isOneOf('t.assignee_id', whom, actor)),
@@ -115,7 +115,7 @@ export type Created = { task: TaskRow } | { refused: 'project' | 'assignee_id' |
  */
 export async function createTask (db: Db, { values, view, origin }: { values: CreateTask, view: View, origin: Origin }): Promise<Created> {
   const v = { description: '', status: 'open', priority: 'normal', department: null, tags: [], assignee_id: null, ball_in_court: null, due_at: null, parent_id: null, ...values }
-  const finished = v.status === 'done' || v.status === 'closed'
+  const finished = isFinished(v.status)
   const { rows: [row] } = await sql<TaskRow & { project_seen: boolean, assignee_gone: boolean, holder_gone: boolean, parent_gone: boolean }>`
     with asked as materialized (
       select exists (select from projects p where p.id = ${v.project_id} and ${visibleProject(view.actor)}) as project_seen,
@@ -130,7 +130,7 @@ export async function createTask (db: Db, { values, view, origin }: { values: Cr
       insert into tasks (id, project_id, number, parent_id, title, description, status, priority, department, tags, assignee_id, ball_in_court,
         ball_since, due_at, closed_at, last_activity_at, created_by, created_at, updated_at)
       select ${newId()}::uuid, project_id, number, ${v.parent_id}::uuid, ${v.title}, ${v.description}, ${v.status}, ${v.priority}, ${v.department},
-        ${v.tags}::text[], ${v.assignee_id}::uuid, ${finished ? null : v.ball_in_court}::uuid, at, ${v.due_at}::timestamptz,
+        ${v.tags}::text[], ${v.assignee_id}::uuid, ${v.ball_in_court}::uuid, at, ${v.due_at}::timestamptz,
         ${finished ? sql`at` : sql`null`}, at, ${origin.actorId}::uuid, at, at
       from counter
       returning ${storedColumns('tasks')}

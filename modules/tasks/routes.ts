@@ -9,8 +9,9 @@ import { etag, sendVersioned, versionsOf } from '../shared/etags.js'
 import { sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { changeTasks } from './change.js'
-import { inactive, refusalOf, TwiceInBulk, unknownParent, unknownProject } from './errors.js'
+import { finished, inactive, NothingToChange, refusalOf, TwiceInBulk, unknownParent, unknownProject } from './errors.js'
 import { mergeTask } from './merge.js'
+import { isFinished } from './rules.js'
 import { countTasks, createTask, findTask, listTasks, setTaskDeleted, type View } from './queries.js'
 import { BulkUpdate, CreateProjectTask, CreateTask, ListAllTasks, ListProjectTasks, Task, UpdateTask, type TaskQuery } from './schemas.js'
 
@@ -29,6 +30,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   async function create (db: Db, request: FastifyRequest, values: CreateTask) {
+    if (isFinished(values.status) && values.ball_in_court != null) throw finished('ball_in_court')
     const created = await createTask(db, { values, view: viewOf(request), origin: originOf(request) })
     if ('refused' in created) {
       const { refused } = created
@@ -78,6 +80,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'updateTask', summary: 'Change a task', tags, params: IdParams, headers: IfMatch, body: UpdateTask, querystring: NoQuery, response: { 200: ref(Task), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, body: { base_version: baseVersion, ...set }, headers } = request
+    if (Object.keys(set).length === 0) throw withMembers(new NothingToChange(), { errors: [{ path: 'body', message: 'names no field to change' }] })
     const change = { id, set, versions: versionsOf(headers['if-match']) }
     const by = { view: viewOf(request), origin: originOf(request) }
     const outcome = baseVersion === undefined

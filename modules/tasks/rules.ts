@@ -15,6 +15,9 @@ export const flow: Readonly<Record<Status, readonly Status[]>> = {
   closed: ['open']
 }
 
+/** Whether a task of this status needs nobody any more. */
+export const isFinished = (status?: string): boolean => status === 'done' || status === 'closed'
+
 /** An open task that nobody has touched for this many days is stalled, unless the caller says another number. */
 export const STALLED_AFTER_DAYS = 7
 

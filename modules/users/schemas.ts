@@ -22,7 +22,7 @@ export const User = Type.Object({
 export const UpdateMe = Type.Object({
   name: Type.Optional(Line(200)),
   job_title: Type.Optional(Nullable(Line(200))),
-  timezone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_+/-]+$' })),
+  timezone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, format: 'time-zone' })),
   locale: Type.Optional(Type.String({ pattern: '^[a-z]{2,3}(-[A-Z]{2})?$' }))
 }, { additionalProperties: false, minProperties: 1 })
 export type UpdateMe = Static<typeof UpdateMe>

@@ -30,6 +30,8 @@ export default fp(async function database (app) {
   if (config.DATABASE_URL === undefined) throw new Error('buildApp needs DATABASE_URL: server.ts fills it in when it starts the embedded database')
   const pool = createPool(config.DATABASE_URL, config)
   pool.on('error', (err) => app.log.warn({ err }, 'an idle database connection was lost'))
+  // A connection that is lost while it is used tells its query, and also emits: unheard, that would end the process.
+  pool.on('connect', (client) => client.on('error', (err) => app.log.debug({ err }, 'a database connection was lost')))
 
   const listeners: ((timing: QueryTiming) => void)[] = []
   const db = new Kysely<DB>({

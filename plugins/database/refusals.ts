@@ -21,6 +21,9 @@ const byConstraint: Record<string, Refusal> = {
   tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor')
 }
 
+/** The constraints that have a public answer. */
+export const constraintNames = Object.keys(byConstraint)
+
 /** SQLSTATE codes and classes (PostgreSQL manual, appendix A) for what has no name of its own. */
 const bySqlState: Record<string, Refusal> = {
   23505: { status: 409, code: 'EDEN_CONFLICT', detail: 'something like this exists already' },

@@ -34,7 +34,7 @@ await t.test('the ball cannot be handed to whom it is with already, to someone w
   const task = await s.addTask(project.id, { ball_in_court: s.member.id })
   const to = (id: string | null) => s.ask('POST', `/api/tasks/${task.id}/ball`, { body: { to_user_id: id } })
   t.match((await to(s.member.id)).json(), { status: 409, code: 'EDEN_BALL_ALREADY_THERE' })
-  t.match((await to(gone.id)).json(), { status: 422, code: 'EDEN_INACTIVE_PERSON', errors: [{ path: 'ball_in_court' }] })
+  t.match((await to(gone.id)).json(), { status: 422, code: 'EDEN_INACTIVE_PERSON', errors: [{ path: 'to_user_id' }] })
   t.match((await to('01900000-0000-7000-8000-00000000dead')).json(), { status: 422, code: 'EDEN_UNKNOWN_BALL_IN_COURT' })
   t.equal((await s.get(`/api/tasks/${task.id}/ball`)).length, 1)
   t.equal((await to(null)).statusCode, 201)

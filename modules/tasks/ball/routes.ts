@@ -40,7 +40,7 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const view = viewOf(request)
     const change = { id, set: { ball_in_court: to }, versions: versionsOf(headers['if-match']), handover }
     const [outcome] = await changeTasks(db, { changes: [change], view, origin: originOf(request) })
-    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome)
+    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome, 'to_user_id')
     if (refusal !== undefined) throw refusal
     const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
     return { status: 201, headers: { location: `/api/tasks/${id}/ball`, etag: etag(outcome?.version ?? 0) }, body: hold }

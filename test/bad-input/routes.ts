@@ -1,0 +1,137 @@
+import { code, commaListOf, count, cursor, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
+
+/** Whose ids the tests know. */
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification'
+
+/** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
+export interface Row {
+  /** Whose id each parameter of the path is. */
+  ids?: Record<string, Resource>
+  query?: Record<string, Kind>
+  body?: Record<string, Kind>
+  required?: string[]
+  /** Where in the body its fields are, when not at its top. */
+  inside?: { prefix: string, wrap: (fields: object, ids: Record<Resource, string>) => object }
+  ifMatch?: true
+  /** The answer when the id of a parameter is well-formed but unknown, where that is not 404. */
+  unknown?: Record<string, [status: number, code: string]>
+  /** Answers without an identity, whatever the query string: monitors add their own. */
+  open?: true
+}
+
+const page = (sort: string, keys: 'time' | 'text' | 'number' = 'time') => ({ limit: count(1, 200), cursor: cursor(sort, keys), count: flag, sort: oneOf(sort) })
+const department = oneOf('Operations')
+const whom = commaListOf({ ...uuid, good: 'me' }, 50)
+const word = commaListOf(text('task', { 'other case': 'Task', 'two words': 'a b', 'too long': 'x'.repeat(41), SQL: "task';--" }), 20)
+
+const projectFields = { code, name: line(200), description: prose(20000), status: oneOf('active'), visibility: oneOf('company') }
+const taskFields = {
+  title: line(500),
+  description: prose(20000),
+  status: oneOf('open'),
+  priority: oneOf('high'),
+  department: nullable(department),
+  tags: listOf(line(50), 20),
+  assignee_id: nullable(uuid),
+  ball_in_court: nullable(uuid),
+  due_at: nullable(time),
+  parent_id: nullable(uuid)
+}
+const taskFilters = {
+  ...page('-updated_at'),
+  status: commaListOf(oneOf('open')),
+  priority: commaListOf(oneOf('high')),
+  department: commaListOf(department),
+  assignee: whom,
+  ball: whom,
+  tag: commaListOf(line(50), 20),
+  due_from: time,
+  due_to: time,
+  overdue: flag,
+  stalled: text('true', { zero: '0', negative: '-1', fraction: '1.5', 'too many': '10000', 'a word': 'yes' }),
+  parent: commaListOf(uuid, 50),
+  created_by: whom,
+  q: text('pump', { 'too long': 'x'.repeat(201) }),
+  updated_since: time
+}
+const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, actor: uuid, action: word, from: time, to: time }
+const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time }
+const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
+const project = { ids: { id: 'project' } } as const
+const task = { ids: { id: 'task' } } as const
+const open: Row = { open: true }
+
+/** Every route of the OpenAPI document. */
+export const routes: Record<string, Row> = {
+  'GET /health': open,
+  'GET /api/health': open,
+  'GET /api/health/live': open,
+  'GET /api/health/ready': open,
+  'GET /api/health/quick': open,
+  'GET /db/ping': open,
+  'GET /version': open,
+  'GET /metrics': open,
+  'GET /openapi.json': open,
+
+  'GET /api/users': { query: { ...page('name', 'text'), department: commaListOf(department), active: flag } },
+  'GET /api/users/{id}': { ids: { id: 'user' } },
+  'GET /api/me': {},
+  'PATCH /api/me': {
+    body: {
+      name: line(200),
+      job_title: nullable(line(200)),
+      timezone: { good: 'America/Toronto', bad: { ...code.bad, 'one too long': 'x'.repeat(65), 'a slash': 'America/St.', 'a leading dash': '$America', 'a way out': '../etc/passwd' } },
+      locale: { good: 'en-CA', bad: { ...code.bad, 'a word': 'english', 'other case': 'EN-ca' } }
+    },
+    ifMatch: true
+  },
+  'GET /api/me/permissions': {},
+
+  'GET /api/projects/': { query: { ...page('-updated_at'), status: commaListOf(oneOf('active')), visibility: oneOf('company'), updated_since: time } },
+  'POST /api/projects/': { body: projectFields, required: ['code', 'name'] },
+  'GET /api/projects/{id}': project,
+  'PATCH /api/projects/{id}': { ...project, body: projectFields, ifMatch: true },
+  'DELETE /api/projects/{id}': { ...project, ifMatch: true },
+  'POST /api/projects/{id}/restore': project,
+  'GET /api/projects/{id}/members': { ...project, query: page('name', 'text') },
+  'PUT /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' }, body: { role: oneOf('member') }, required: ['role'], unknown: { user_id: [422, 'EDEN_UNKNOWN_USER'] } },
+  'DELETE /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' } },
+  'GET /api/projects/{id}/activity': { ...project, query: activityFilters },
+
+  'GET /api/tasks': { query: { ...taskFilters, project: commaListOf(uuid, 50) } },
+  'GET /api/projects/{id}/tasks': { ...project, query: taskFilters },
+  'POST /api/tasks': { body: { project_id: uuid, ...taskFields }, required: ['project_id', 'title'] },
+  'POST /api/projects/{id}/tasks': { ...project, body: taskFields, required: ['title'] },
+  'GET /api/tasks/{id}': task,
+  'PATCH /api/tasks/{id}': { ...task, body: { ...taskFields, base_version: version }, ifMatch: true },
+  'DELETE /api/tasks/{id}': { ...task, ifMatch: true },
+  'POST /api/tasks/{id}/restore': task,
+  'POST /api/tasks/bulk': { body: taskFields, inside: { prefix: 'changes.0.set.', wrap: (fields, ids) => ({ changes: [{ id: ids.task, set: fields }] }) } },
+  'GET /api/tasks/{id}/activity': { ...task, query: activityFilters },
+
+  'GET /api/tasks/{id}/ball': { ...task, query: page('no', 'number') },
+  'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), note: prose(2000, { saysSomething: true }), expected_by: time }, required: ['to_user_id'], ifMatch: true },
+  'POST /api/tasks/{id}/ball/ack': task,
+
+  'GET /api/tasks/{id}/comments': { ...task, query: page('created_at') },
+  'POST /api/tasks/{id}/comments': { ...task, ...comment },
+  'GET /api/comments/{id}': { ids: { id: 'comment' } },
+  'PATCH /api/comments/{id}': { ids: { id: 'comment' }, ...comment, ifMatch: true },
+  'DELETE /api/comments/{id}': { ids: { id: 'comment' }, ifMatch: true },
+  'POST /api/comments/{id}/restore': { ids: { id: 'comment' } },
+
+  'GET /api/activity': { query: { ...activityFilters, project: uuid } },
+  'GET /api/changes': { query: { after: count(0, Number.MAX_SAFE_INTEGER), limit: count(1, 200) } },
+
+  'GET /api/notifications/': { query: { ...page('-created_at'), unread: flag, type: commaListOf(oneOf('mentioned')), project: uuid } },
+  'GET /api/notifications/recent': {},
+  'GET /api/notifications/unread-count': {},
+  'PATCH /api/notifications/{id}/read': { ids: { id: 'notification' } },
+  'PATCH /api/notifications/mark-all-read': {},
+
+  'GET /api/reports/tasks/status': { query: reportFilters },
+  'GET /api/reports/tasks/ball': { query: reportFilters },
+  'GET /api/reports/tasks/priority': { query: reportFilters },
+  'GET /api/reports/tasks/overdue': { query: { ...page('due_at'), ...reportFilters } },
+  'GET /api/reports/activity/recent': { query: { ...reportFilters, days: count(1, 90) } }
+}

@@ -1,0 +1,147 @@
+import t from 'tap'
+import pg from 'pg'
+import { startApp } from '../helper.js'
+
+const s = await startApp(t)
+const project = await s.addProject()
+const patch = (id: string, body: object, headers?: Record<string, string>) => s.ask('PATCH', `/api/tasks/${id}`, { body, headers })
+const statuses = (answers: { statusCode: number }[]) => answers.map(({ statusCode }) => statusCode).sort()
+
+/** Runs requests that all wait for the lock of one row, and lets them go at once; the first comes first. */
+async function queueUp (row: string, requests: (() => Promise<any>)[]): Promise<any[]> {
+  const client = new pg.Client({ connectionString: s.url })
+  await client.connect()
+  try {
+    await client.query('begin')
+    await client.query(`select from ${row} for update`)
+    const answers: Promise<any>[] = []
+    for (const request of requests) {
+      answers.push(request())
+      while (Number((await s.query('select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = \'Lock\''))[0].count) < answers.length);
+    }
+    await client.query('commit')
+    return await Promise.all(answers)
+  } finally {
+    await client.end()
+  }
+}
+
+await t.test('of two changes from the same version exactly one wins, every time', async (t) => {
+  for (let round = 0; round < 20; round++) {
+    const { id } = await s.addTask(project.id)
+    const answers = await Promise.all([patch(id, { title: 'One' }, { 'if-match': '"1"' }), patch(id, { description: 'Two' }, { 'if-match': '"1"' })])
+    t.same(statuses(answers), [200, 412])
+    t.match(answers.find(({ statusCode }) => statusCode === 412)?.json(), { code: 'EDEN_STALE', current_version: 2 })
+    const task = await s.get(`/api/tasks/${id}`)
+    t.same([task.version, task.title === 'One', task.description === 'Two'].sort(), [2, false, true].sort())
+  }
+})
+
+await t.test('a change and a deletion from the same version: one wins', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const { id } = await s.addTask(project.id)
+    const [change, removal] = await Promise.all([patch(id, { title: 'x' }, { 'if-match': '"1"' }), s.ask('DELETE', `/api/tasks/${id}`, { headers: { 'if-match': '"1"' } })])
+    t.ok([[200, 412], [404, 200]].some(([a, b]) => change.statusCode === a && removal.statusCode === b), `${change.statusCode} ${removal.statusCode}`)
+  }
+})
+
+await t.test('changes without a precondition all happen, one after the other: no version and no value is lost', async (t) => {
+  const { id } = await s.addTask(project.id)
+  const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => patch(id, n % 3 === 0 ? { title: `${n}` } : n % 3 === 1 ? { tags: [`${n}`] } : { ball_in_court: [s.member.id, s.manager.id, null][Math.floor(n / 3) % 3] })))
+  t.same(new Set(statuses(answers)), new Set([200]))
+  const log = await s.query('select version, changes from activity_log where entity_id = $1 order by version', [id])
+  t.same(log.map(({ version }) => version), log.map((_, n) => n + 1))
+  const value: Record<string, unknown> = { ball_in_court: null }
+  for (const { changes } of log) {
+    for (const [field, [from, to]] of Object.entries(changes) as [string, [unknown, unknown]][]) {
+      t.same(from, value[field] ?? null, 'each change begins where the one before ended')
+      value[field] = to
+    }
+  }
+  const task = await s.get(`/api/tasks/${id}`)
+  t.match(task, { title: value.title, tags: value.tags, ball_in_court: value.ball_in_court, version: log.length })
+})
+
+await t.test('of deletions at once, and of restorations at once, one is done', async (t) => {
+  const { id } = await s.addTask(project.id)
+  t.same(statuses(await Promise.all(Array.from({ length: 6 }, () => s.ask('DELETE', `/api/tasks/${id}`)))), [200, 404, 404, 404, 404, 404])
+  t.same(statuses(await Promise.all(Array.from({ length: 6 }, () => s.ask('POST', `/api/tasks/${id}/restore`)))), [200, 404, 404, 404, 404, 404])
+  t.match(await s.get(`/api/tasks/${id}`), { version: 3 })
+})
+
+await t.test('two tasks cannot become each other\'s parent at once, nor can a ring close; nobody is told to try again', async (t) => {
+  for (let round = 0; round < 8; round++) {
+    const size = round % 2 ? 2 : 4
+    const ring = await Promise.all(Array.from({ length: size }, () => s.addTask(project.id)))
+    const answers = await Promise.all(ring.map(({ id }, n) => patch(id, { parent_id: ring[(n + 1) % size].id })))
+    t.same(statuses(answers), [...Array(size - 1).fill(200), 422])
+    t.match(answers.find(({ statusCode }) => statusCode === 422)?.json(), { code: 'EDEN_PARENT_CYCLE' })
+  }
+  const tasks = await Promise.all(Array.from({ length: 10 }, () => s.addTask(project.id)))
+  const answers = await Promise.all(Array.from({ length: 80 }, (_, n) => patch(tasks[(n * 7) % 10].id, { parent_id: tasks[(n * 3 + Math.floor(n / 10)) % 10].id })))
+  t.same([...new Set(statuses(answers))], [200, 422])
+  t.same(await s.query('with recursive up (id, parent_id) as (select id, parent_id from tasks union select u.id, t.parent_id from up u join tasks t on t.id = u.parent_id) select id from up where id = parent_id'), [], 'no task is its own ancestor')
+})
+
+await t.test('bulk changes that make families at once do not block each other for good', async (t) => {
+  const tasks = (await Promise.all(Array.from({ length: 12 }, () => s.addTask(project.id)))).map(({ id }) => id)
+  const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => s.ask('POST', '/api/tasks/bulk', {
+    body: { changes: [0, 1, 2, 3].map((k) => ({ id: tasks[(n + k * 3) % 12], set: { parent_id: tasks[(n + k * 3 + 1 + n % 2) % 12] } })) }
+  })))
+  t.same([...new Set(statuses(answers))].filter((status) => status !== 200 && status !== 422), [])
+})
+
+await t.test('who reopens a task right after it was handed over and finished gives the ball back to whom it was taken from', async (t) => {
+  let inOrder = 0
+  for (let round = 0; round < 10; round++) {
+    const { id } = await s.addTask(project.id, { status: 'in_progress' })
+    const answers = await queueUp(`tasks where id = '${id}'`, [
+      () => s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: s.member.id } }),
+      () => patch(id, { status: 'done' }),
+      () => patch(id, { status: 'in_progress' })
+    ])
+    t.same(answers.map(({ statusCode }) => statusCode), [201, 200, 200])
+    if (answers[2].json().version < 4) continue // it overtook what finishes the task, and had nothing to reopen
+    inOrder++
+    t.same((await s.get(`/api/tasks/${id}/ball`)).map(({ holder }: any) => holder?.id ?? null), [null, s.member.id, null, s.member.id])
+  }
+  t.ok(inOrder > 0)
+})
+
+await t.test('acknowledged by several requests at once, a ball is acknowledged once', async (t) => {
+  const { id } = await s.addTask(project.id)
+  await queueUp(`tasks where id = '${id}'`, [() => s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: s.member.id } }), ...Array.from({ length: 3 }, () => () => s.ask('POST', `/api/tasks/${id}/ball/ack`, { as: s.member }))])
+  t.equal((await s.get(`/api/tasks/${id}/activity?action=ball_acknowledged`)).length, 1)
+})
+
+await t.test('roles in a project that are given at once are logged as they followed each other', async (t) => {
+  const { id } = await s.addProject()
+  const put = (role: string) => s.ask('PUT', `/api/projects/${id}/members/${s.member.id}`, { body: { role } })
+  t.same(statuses(await Promise.all([put('viewer'), put('viewer'), put('viewer')])), [200, 200, 200])
+  t.same(statuses(await queueUp(`project_members where project_id = '${id}' and user_id = '${s.member.id}'`, [() => put('manager'), () => put('member'), () => put('viewer')])), [200, 200, 200])
+  const log = (await s.query('select action, changes -> \'member_role\' as role from activity_log where project_id = $1 and action like \'member%\' order by created_at, id', [id]))
+  t.same(log.map(({ action }) => action), ['member_added', 'member_changed', 'member_changed', 'member_changed'])
+  t.same(log.map(({ role }) => role[0]), [null, ...log.slice(0, -1).map(({ role }) => role[1])])
+})
+
+await t.test('bulk changes of parents in two projects, in opposite orders at once, do not block each other for good', async (t) => {
+  const [a, b] = [await s.addProject(), await s.addProject()]
+  const [parentA, parentB] = [await s.addTask(a.id), await s.addTask(b.id)]
+  for (let round = 0; round < 5; round++) {
+    const answers = await Promise.all(Array.from({ length: 4 }, async (_, n) => {
+      const changes = [{ id: (await s.addTask(a.id)).id, set: { parent_id: parentA.id } }, { id: (await s.addTask(b.id)).id, set: { parent_id: parentB.id } }]
+      return () => s.ask('POST', '/api/tasks/bulk', { body: { changes: n % 2 ? changes : changes.reverse() } })
+    })).then((requests) => Promise.all(requests.map((request) => request())))
+    t.same(statuses(answers), [200, 200, 200, 200])
+  }
+})
+
+await t.test('tasks that are added while their project is deleted and restored keep their numbers gapless', async (t) => {
+  const { id } = await s.addProject()
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => n % 10 === 4
+    ? s.ask('DELETE', `/api/projects/${id}`)
+    : n % 10 === 7 ? s.ask('POST', `/api/projects/${id}/restore`) : s.ask('POST', `/api/projects/${id}/tasks`, { body: { title: `${n}` } })))
+  t.same([...new Set(statuses(answers))].filter((status) => ![200, 201, 404, 422].includes(status)), [])
+  const numbers = (await s.query('select number from tasks where project_id = $1 order by number', [id])).map(({ number }) => number)
+  t.same(numbers, numbers.map((_, n) => n + 1))
+})
