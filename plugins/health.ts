@@ -13,7 +13,7 @@ const Status = Type.Object({ status: Type.Literal('ok') })
 const Live = Type.Object({ alive: Type.Literal(true), timestamp: Time })
 const Ready = Type.Object({ ready: Type.Literal(true), timestamp: Time })
 const NotReady = Type.Object({ ready: Type.Literal(false), reason: Type.String(), timestamp: Time })
-const Quick = Type.Object({ healthy: Type.Boolean(), status: Type.Enum(['healthy', 'unhealthy']), timestamp: Time })
+const Quick = Type.Object({ healthy: Type.Boolean(), status: Type.Enum(['healthy', 'unhealthy'], { type: 'string' }), timestamp: Time })
 const Ping = Type.Object({ db: Type.Literal('ok'), rows: Type.Array(Type.Object({ ok: Type.Integer() })), latency_ms: Type.Number() })
 const PingFailed = Type.Object({ db: Type.Literal('error'), error: Type.String() })
 

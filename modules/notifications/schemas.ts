@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import { Id, Nullable, Person, ref, Timestamp } from '../shared/schemas.js'
+import { Id, Nullable, OneOf, Person, ref, Timestamp } from '../shared/schemas.js'
 
-export const NotificationType = Type.Enum(['task_assigned', 'ball_received', 'mentioned'])
+export const NotificationType = OneOf(['task_assigned', 'ball_received', 'mentioned'])
 
 export const Notification = Type.Object({
   id: Id,

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Nullable, Prose, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Nullable, OneOf, Prose, Timestamp } from '../shared/schemas.js'
 
-export const ProjectStatus = Type.Enum(['active', 'on_hold', 'closed'])
-export const Visibility = Type.Enum(['company', 'members'], { description: 'whether the whole company sees it, or its members alone' })
+export const ProjectStatus = OneOf(['active', 'on_hold', 'closed'])
+export const Visibility = OneOf(['company', 'members'], { description: 'whether the whole company sees it, or its members alone' })
 const code = Type.String({ minLength: 1, maxLength: 32, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$', description: 'unique, whatever the case; the beginning of the keys of its tasks' })
 const name = Line(200)
 const description = Prose(20000)
@@ -39,7 +39,7 @@ export const UpdateProject = Type.Object({
 }, { additionalProperties: false, minProperties: 1 })
 export type UpdateProject = Static<typeof UpdateProject>
 
-export const MemberRole = Type.Enum(['manager', 'member', 'viewer'])
+export const MemberRole = OneOf(['manager', 'member', 'viewer'])
 export const Member = Type.Object({
   id: Id,
   name: Type.String(),

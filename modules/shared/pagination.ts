@@ -2,6 +2,7 @@ import { sql, type Expression, type SelectQueryBuilder } from 'kysely'
 import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidValue, withMembers } from '../../plugins/errors.js'
+import { OneOf } from './schemas.js'
 import { isTimestamp } from '../../plugins/validation.js'
 
 /** One order of a list: the expression it sorts by, and the type of that. Backed by an index that ends in the id. */
@@ -18,7 +19,7 @@ export const pageParameters = <S extends string>(sorts: readonly S[], fallback: 
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'how many at most' })),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 2000, description: 'where to go on: from the Link header of the page before' })),
   count: Type.Optional(Type.Boolean({ default: false, description: 'true adds X-Total-Count' })),
-  sort: Type.Optional(Type.Enum(sorts.flatMap((field) => [field, `-${field}`]), { default: fallback, description: 'a field, or -field for descending' }))
+  sort: Type.Optional(OneOf(sorts.flatMap((field) => [field, `-${field}`]), { default: fallback, description: 'a field, or -field for descending' }))
 })
 
 interface Position { sort: string, key: string, id: string }

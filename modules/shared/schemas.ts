@@ -8,6 +8,9 @@ export const Id = Type.String({ format: 'uuid' })
 /** An RFC 3339 time in UTC, with microseconds, as PostgreSQL keeps it. */
 export const Timestamp = Type.String({ format: 'date-time' })
 
+/** One of some texts. Says that they are texts, which `Type.Enum` leaves to be guessed by whoever generates a client. */
+export const OneOf = <const V extends string[]>(values: readonly [...V], options: { default?: string, description?: string } = {}) => Type.Enum([...values] as V, { type: 'string', ...options })
+
 /** `T | null`, as JSON Schema 2020-12 and OpenAPI 3.1 write it. */
 export const Nullable = <T extends TSchema>(schema: T, options: { description?: string } = {}) => Type.Union([schema, Type.Null()], options)
 

@@ -1,11 +1,11 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Nullable, Prose, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Nullable, OneOf, Prose, Timestamp } from '../shared/schemas.js'
 import { pageParameters } from '../shared/pagination.js'
 import { Department } from '../users/index.js'
 import { MOST_CHANGES, priorities, statuses } from './rules.js'
 
-export const TaskStatus = Type.Enum([...statuses])
-export const Priority = Type.Enum([...priorities])
+export const TaskStatus = OneOf(statuses)
+export const Priority = OneOf(priorities)
 const title = Line(500)
 const description = Prose(20000)
 const tags = Type.Array(Line(50), { maxItems: 20, uniqueItems: true })

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Nullable, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Nullable, OneOf, Timestamp } from '../shared/schemas.js'
 
 export const departments = ['Operations', 'Procurement', 'Accounting', 'Service', 'Estimating', 'Scheduling'] as const
-export const Department = Type.Enum([...departments])
+export const Department = OneOf(departments)
 
 export const User = Type.Object({
   id: Id,

@@ -4,18 +4,18 @@ import pg from 'pg'
 export interface Refusal { status: number, code: string, detail: string, errors?: { path: string, message: string }[] }
 
 const refuse = (status: number, code: string, path: string, message: string): Refusal => ({ status, code, detail: `${path} ${message}`, errors: [{ path, message }] })
-const unknownPerson = (path: string) => refuse(422, `EDEN_UNKNOWN_${path.replace(/_id$/, '').toUpperCase()}`, path, 'names nobody')
+const unknownPerson = (path: string, code: string) => refuse(422, code, path, 'names nobody')
 
 /** Constraint names are the one place where a database refusal gets its public code. */
 const byConstraint: Record<string, Refusal> = {
   users_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to someone already'),
   users_timezone_known: refuse(422, 'EDEN_UNKNOWN_TIMEZONE', 'timezone', 'is not a known time zone'),
   projects_code_key: refuse(409, 'EDEN_CODE_TAKEN', 'code', 'is taken by another project'),
-  project_members_user_id_fkey: unknownPerson('user_id'),
+  project_members_user_id_fkey: unknownPerson('user_id', 'EDEN_UNKNOWN_USER'),
   tasks_project_id_fkey: refuse(422, 'EDEN_UNKNOWN_PROJECT', 'project_id', 'names no project'),
-  tasks_assignee_id_fkey: unknownPerson('assignee_id'),
-  tasks_ball_in_court_fkey: unknownPerson('ball_in_court'),
-  ball_holds_user_id_fkey: unknownPerson('ball_in_court'),
+  tasks_assignee_id_fkey: unknownPerson('assignee_id', 'EDEN_UNKNOWN_ASSIGNEE'),
+  tasks_ball_in_court_fkey: unknownPerson('ball_in_court', 'EDEN_UNKNOWN_BALL_IN_COURT'),
+  ball_holds_user_id_fkey: unknownPerson('ball_in_court', 'EDEN_UNKNOWN_BALL_IN_COURT'),
   tasks_parent_id_fkey: refuse(422, 'EDEN_UNKNOWN_PARENT', 'parent_id', 'names no task of this project'),
   tasks_parent_not_self: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
   tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor')

@@ -43,3 +43,15 @@ await t.test('the page to read it brings everything it needs along, and its poli
   t.match(page.headers['content-security-policy'], /script-src 'self'/)
   t.notMatch(page.body, /<script>/, 'no inline script')
 })
+
+await t.test('a list of values says that they are texts', async (t) => {
+  const untyped: string[] = []
+  const walk = (value: any, where: string): void => {
+    if (value === null || typeof value !== 'object') return
+    if (Array.isArray(value.enum) && value.type === undefined) untyped.push(where)
+    for (const [key, inner] of Object.entries(value)) walk(inner, `${where}/${key}`)
+  }
+  walk(document.paths, 'paths')
+  walk(document.components, 'components')
+  t.same(untyped, [])
+})

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Id, Nullable, Person, Prose, ref, Timestamp } from '../../shared/schemas.js'
+import { Id, Nullable, OneOf, Person, Prose, ref, Timestamp } from '../../shared/schemas.js'
 
 export const Hold = Type.Object({
   task_id: Id,
@@ -10,7 +10,7 @@ export const Hold = Type.Object({
   expected_by: Nullable(Timestamp),
   started_at: Timestamp,
   ended_at: Nullable(Timestamp, { description: 'null: the ball is there now' }),
-  outcome: Nullable(Type.Enum(['passed', 'finished', 'reopened']), { description: 'how it ended' }),
+  outcome: Nullable(OneOf(['passed', 'finished', 'reopened']), { description: 'how it ended' }),
   held_seconds: Type.Number(),
   acknowledged_at: Nullable(Timestamp)
 }, { $id: 'Hold', description: 'one stay of the ball; the stays of a task meet exactly and sum to its age' })
