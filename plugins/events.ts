@@ -84,8 +84,11 @@ export default fp(async function events (app) {
     }
   }
   async function settled (): Promise<void> {
+    // The pass that runs may have begun before the last change: then there is one more to wait for, and no more than that,
+    // however many changes follow.
+    const oneMore = again
     await running
-    if (running !== undefined) await settled() // a change came meanwhile
+    if (oneMore) await running
   }
 
   app.decorate('events', { poke, settled, consume: (consumer) => { consumers.push(consumer) } })

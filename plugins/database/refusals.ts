@@ -29,6 +29,7 @@ const bySqlState: Record<string, Refusal> = {
   23505: { status: 409, code: 'EDEN_CONFLICT', detail: 'something like this exists already' },
   23503: { status: 422, code: 'EDEN_UNKNOWN_REFERENCE', detail: 'this refers to something that is not there' },
   23514: { status: 422, code: 'EDEN_REFUSED', detail: 'a value is outside what is allowed' },
+  25006: { status: 503, code: 'EDEN_DATABASE_UNAVAILABLE', detail: 'the database takes no changes at the moment: try again shortly' },
   22: { status: 400, code: 'EDEN_VALIDATION', detail: 'a value cannot be stored' },
   55: { status: 503, code: 'EDEN_BUSY', detail: 'others are changing this: try again shortly' },
   40: { status: 503, code: 'EDEN_BUSY', detail: 'others are changing this: try again shortly' },

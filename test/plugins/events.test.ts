@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import t from 'tap'
 import { buildApp } from '../../app.js'
@@ -46,4 +47,33 @@ await t.test('a consumer that fails is tried again, and misses nothing', async (
   s.app.events.poke()
   await s.app.events.settled()
   t.same(seen, [1])
+})
+
+await t.test('who reads waits for what was committed before, not for all that others go on writing', async (t) => {
+  const s = await startApp(t, { environment: { DB_POOL_MAX: '10' } })
+  const { id } = await s.addProject()
+  const task = await s.addTask(id)
+  let reading = true
+  let writes = 0
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    while (reading) {
+      await s.patch(`/api/tasks/${task.id}`, { title: `Write ${writer} ${writes}` })
+      writes++
+    }
+  })
+  while (writes < 8) await new Promise((resolve) => setImmediate(resolve))
+  const before = writes
+  await s.get('/api/changes')
+  reading = false
+  await Promise.all(writers)
+  t.ok(writes - before < 200, `${writes - before} writes meanwhile`)
+})
+
+await t.test('a database that takes no changes at the moment is a 503', async (t) => {
+  const s = await startApp(t, { environment: { DB_POOL_MAX: '1' } })
+  const project = await s.addProject()
+  await sql`set default_transaction_read_only = on`.execute(s.app.db)
+  const answer = await s.ask('PATCH', `/api/projects/${project.id}`, { body: { name: 'Never' } })
+  t.match(answer.json(), { status: 503, code: 'EDEN_DATABASE_UNAVAILABLE' })
+  await sql`set default_transaction_read_only = off`.execute(s.app.db)
 })

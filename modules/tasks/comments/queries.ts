@@ -128,10 +128,10 @@ async function changeComment (db: Db, { id, body, versions, actor, origin }: Edi
   return edited
 }
 
-/** Deletes a comment softly, or brings it back: the author may, and who moderates. */
+/** Deletes a comment softly, or brings it back: the author may, unless a moderator deleted it, and who moderates. */
 export function setCommentDeleted (db: Db, { id, deleted, versions, actor, origin }: { id: string, deleted: boolean, versions?: number[], actor: Actor, origin: Origin }): Promise<void> {
   const permission = 'comments:moderate'
-  const may = actor.permissions.includes(permission) ? sql<SqlBool>`true` : sql<SqlBool>`x.author_id = ${actor.id}`
+  const may = actor.permissions.includes(permission) ? sql<SqlBool>`true` : sql<SqlBool>`(x.author_id = ${actor.id} and (x.deleted_by is null or x.deleted_by = x.author_id))`
   return setDeleted(db, {
     table: 'comments',
     entityType: 'comment',
