@@ -1,7 +1,7 @@
 import { withDatabase } from './commands/development-database.js'
 import { demoReset } from './commands/demo-reset.js'
 import { push, rollback, status } from './commands/migrate.js'
-import { parseConfig, readEnvironment, type Config } from './plugins/config.js'
+import { ConfigError, parseConfig, readEnvironment, type Config } from './plugins/config.js'
 
 type Command = (config: Config, argv: string[]) => Promise<void>
 
@@ -16,6 +16,13 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv) => (await import('./commands/seed.js')).seed(url, argv)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
+  token: {
+    summary: 'print an access token for a person: their e-mail address',
+    run: (config, argv) => withDatabase(config, console.error, async (url, secret) => {
+      if (secret === undefined) throw new ConfigError('JWT_SECRET must be set: it signs the token')
+      await (await import('./commands/token.js')).printToken(url, secret, argv)
+    })
+  },
   'demo:reset': { summary: 'remove the embedded database', run: (config) => demoReset(config.EDEN_DATA_DIR, console.log) }
 }
 

@@ -101,8 +101,11 @@ function emitProject (project: Project, id: string, { random, calendar, makeId, 
   const row = { id, code, name, description: '', status: 'active', visibility, created_by: admin.id, version: 0, created_at: createdAt, updated_at: createdAt }
   const events: EventRow[] = []
   const log = (at: number, actor: Person, action: string, changes: EventRow['changes'], data: EventRow['data'] = {}) => {
-    row.version++
-    row.updated_at = at
+    // Who is on a project is not part of its version.
+    if (action !== 'member_added') {
+      row.version++
+      row.updated_at = at
+    }
     const eventId = makeId(at)
     events.push({ id: eventId, created_at: at, entity_type: 'project', entity_id: id, action, actor_id: actor.id, project_id: id, task_id: null, version: row.version, changes, data, request_id: `seed-${eventId.slice(-7)}` })
   }
@@ -113,7 +116,7 @@ function emitProject (project: Project, id: string, { random, calendar, makeId, 
     const at = calendar.toTime(project.start + (i + 1) * random.int(60_000, 240_000) + i * 240_000)
     return { person, role, at }
   }).sort((a, b) => a.at - b.at)
-  for (const { person, role, at } of members) log(at, person === project.manager ? admin : project.manager, 'member_added', {}, { user_id: person.id, role })
+  for (const { person, role, at } of members) log(at, person === project.manager ? admin : project.manager, 'member_added', { member_role: [null, role] }, { user_id: person.id })
 
   const completed = calendar.toTime(project.start + WORKDAY)
   row.description = project.description

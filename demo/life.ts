@@ -45,19 +45,23 @@ export class TaskLife {
     }
     if (birth.due_at !== null) changes.due_at = [null, jsonTime(birth.due_at)]
     const event = this.#log(at, 'task', this.task.id, 'created', birth.created_by, 1, changes)
-    this.#notify(event, birth.assignee_id, 'task_assigned')
     this.#notify(event, birth.ball_in_court, 'ball_received')
+    this.#notify(event, birth.assignee_id, 'task_assigned')
   }
 
   get hold (): HoldRow { return this.holds.at(-1)! }
   get isFinished (): boolean { return this.task.closed_at !== null }
 
-  /** Changes fields, by the rules: finishing puts the ball in nobody's court. Does nothing when nothing would change. */
+  /**
+   * Changes fields, by the rules: finishing puts the ball in nobody's court, reopening gives it back to whom it was taken
+   * from. Does nothing when nothing would change.
+   */
   change (at: number, actor: string, patch: Patch, handover: Handover = {}): void {
     const task = this.task
     const finishes = patch.status !== undefined && isFinished(patch.status) && !this.isFinished
     const reopens = patch.status !== undefined && !isFinished(patch.status) && this.isFinished
     if (finishes) patch.ball_in_court = null
+    if (reopens) patch.ball_in_court = this.holds.at(-2)!.user_id
     const changes: Changes = {}
     for (const field of Object.keys(patch) as Array<keyof Patch>) {
       const before = task[field]
@@ -78,8 +82,8 @@ export class TaskLife {
     if (action === 'ball_passed' && handover.note !== undefined) data.note = handover.note
     if (action === 'ball_passed' && handover.expectedBy !== undefined) data.expected_by = jsonTime(handover.expectedBy)
     const event = this.#log(at, 'task', task.id, action, actor, task.version, changes, data)
-    if (changes.assignee_id) this.#notify(event, task.assignee_id, 'task_assigned')
     if (changes.ball_in_court) this.#notify(event, task.ball_in_court, 'ball_received')
+    if (changes.assignee_id) this.#notify(event, task.assignee_id, 'task_assigned')
   }
 
   /** The holder says that the ball has arrived. The task itself does not change. */
@@ -147,7 +151,7 @@ export class TaskLife {
     return event
   }
 
-  /** One row for an event and person, and never to the one who did it. */
+  /** One row for an event and person, the first, which is what asks most of them; and never to the one who did it. */
   #notify (event: EventRow, user: string | null, type: NotificationRow['type'], commentId: string | null = null): void {
     if (user === null || user === event.actor_id) return
     if (this.notifications.some((other) => other.event_id === event.id && other.user_id === user)) return

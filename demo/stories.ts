@@ -140,9 +140,8 @@ function scheduleProgress (scene: Scene): void {
   })
   if (!isDropped && project.status === 'active' && random.chance(0.03)) {
     const again = ends + Math.min(random.around(2 * WORKDAY, 0.8), Math.max(HOUR, now - ends))
-    const reopen: Patch = { status: 'in_progress', ball_in_court: assignee.id }
-    steps.push({ at: again, happen: (time) => life.isFinished && life.change(time, project.manager.id, { ...reopen }) })
-    steps.push({ at: again + random.around(4 * WORKDAY, 0.8), happen: (time) => !life.isFinished && life.change(time, assignee.id, { status: 'done' }) })
+    steps.push({ at: again, happen: (time) => life.isFinished && life.change(time, project.manager.id, { status: 'in_progress' }) })
+    steps.push({ at: again + random.around(4 * WORKDAY, 0.8), happen: (time) => !life.isFinished && life.change(time, life.hold.user_id ?? assignee.id, { status: 'done' }) })
   }
 }
 

@@ -1,4 +1,4 @@
-import jwt from '@fastify/jwt'
+import jwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import fp from 'fastify-plugin'
 import { sql } from 'kysely'
 import type { FastifyRequest, RouteOptions } from 'fastify'
@@ -48,6 +48,13 @@ function header (request: FastifyRequest, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
+/** How our access tokens are signed and checked: one algorithm, our issuer, 15 minutes. */
+export const accessTokens = (secret: string): FastifyJWTOptions => ({
+  secret,
+  sign: { algorithm: 'HS256', iss: 'eden-erp', expiresIn: '15m' },
+  verify: { algorithms: ['HS256'], allowedIss: 'eden-erp', requiredClaims: ['sub', 'exp'] }
+})
+
 /** Whom the development headers name: the e-mail decides, the id serves when no e-mail is sent. */
 function devIdentity (request: FastifyRequest): { email: string } | { id: string } | undefined {
   const email = header(request, 'x-dev-email') ?? header(request, 'x-dev-user-email')
@@ -69,11 +76,7 @@ export default fp(async function auth (app) {
   const { config } = app
   const devHeaders = config.NODE_ENV !== 'production' && config.AUTH_DEV_HEADERS !== false
   if (config.JWT_SECRET !== undefined) {
-    await app.register(jwt, {
-      secret: config.JWT_SECRET,
-      sign: { algorithm: 'HS256', iss: 'eden-erp', expiresIn: '15m' },
-      verify: { algorithms: ['HS256'], allowedIss: 'eden-erp', requiredClaims: ['sub', 'exp'] }
-    })
+    await app.register(jwt, accessTokens(config.JWT_SECRET))
   }
 
   async function identify (request: FastifyRequest): Promise<Actor | undefined> {

@@ -13,7 +13,7 @@ const changed = (type: string) => `
   select entity_id, action, key, value -> 0 as old, value -> 1 as new,
     lag(value -> 1) over (partition by entity_id, key order by created_at, id) as before,
     row_number() over (partition by entity_id, key order by created_at desc, id desc) as last
-  from activity_log, jsonb_each(changes) where entity_type = '${type}'`
+  from activity_log, jsonb_each(changes) where entity_type = '${type}' and key <> 'member_role'`
 
 /** The log, folded, is the row. */
 const replays = (type: string, table: string, fields: string[]) => `
@@ -23,7 +23,7 @@ const replays = (type: string, table: string, fields: string[]) => `
   select t.id, state from ${table} t full join folded f on f.entity_id = t.id
   where state is distinct from jsonb_strip_nulls(jsonb_build_object(${fields.map((field) => `'${field}', t.${field}`).join(', ')}))`
 
-const bumps = "action <> 'ball_acknowledged'"
+const bumps = "action not in ('ball_acknowledged', 'member_added')"
 const versions = (type: string, table: string) => `
   with numbered as (
     select entity_id, version, ${bumps} as bumps, created_at,
@@ -73,6 +73,14 @@ export const rules: Record<string, string> = {
       or p.outcome <> case when e.action = 'ball_passed' then 'passed' when e.changes #>> '{status,1}' in ('done', 'closed') then 'finished' else 'reopened' end
       or (e.action = 'ball_passed' and e.data is distinct from jsonb_strip_nulls(jsonb_build_object('note', h.note, 'expected_by', h.expected_by)))
       or (e.action <> 'ball_passed' and e.data <> '{}'))`,
+  'a reopened task is with whom it was taken from': `
+    select h.task_id, h.no from ball_holds h join ball_holds nobody on nobody.task_id = h.task_id and nobody.no = h.no - 1 join ball_holds before on before.task_id = h.task_id and before.no = h.no - 2
+    where nobody.outcome = 'reopened' and (nobody.user_id is not null or h.user_id is distinct from before.user_id)`,
+  'members were added by who the log says, as what it says': `
+    select m.user_id from project_members m full join (
+      select *, (data ->> 'user_id')::uuid as user_id from activity_log where action = 'member_added'
+    ) e on e.project_id = m.project_id and e.user_id = m.user_id
+    where (m.role, m.added_by, m.created_at) is distinct from (e.changes #>> '{member_role,1}', e.actor_id, e.created_at)`,
   'no change of the ball is without a hold': `
     select t.id from tasks t left join (
       select task_id, count(*) as changes from activity_log where entity_type = 'task' and action <> 'created' and changes ? 'ball_in_court' group by task_id
@@ -146,6 +154,7 @@ export const rules: Record<string, string> = {
   'a notification tells someone else what an event did': `
     select n.id from notifications n left join activity_log e on e.id = n.event_id
     where (n.created_at, n.actor_id, n.project_id, n.task_id) is distinct from (e.created_at, e.actor_id, e.project_id, e.task_id)
+      or (n.type = 'task_assigned' and e.changes #>> '{ball_in_court,1}' = n.user_id::text)
       or n.user_id = n.actor_id or n.read_at < n.created_at or (n.comment_id is not null) <> (n.type = 'mentioned')
       or case n.type when 'task_assigned' then e.changes #>> '{assignee_id,1}' = n.user_id::text when 'ball_received' then e.changes #>> '{ball_in_court,1}' = n.user_id::text
         else e.entity_id = n.comment_id and e.data -> 'mentions' ? n.user_id::text end is not true`,

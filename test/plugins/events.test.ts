@@ -53,20 +53,19 @@ await t.test('who reads waits for what was committed before, not for all that ot
   const s = await startApp(t, { environment: { DB_POOL_MAX: '10' } })
   const { id } = await s.addProject()
   const task = await s.addTask(id)
-  let reading = true
-  let writes = 0
+  const seen = { reading: true, writes: 0 }
   const writers = Array.from({ length: 4 }, async (_, writer) => {
-    while (reading) {
-      await s.patch(`/api/tasks/${task.id}`, { title: `Write ${writer} ${writes}` })
-      writes++
+    while (seen.reading) {
+      await s.patch(`/api/tasks/${task.id}`, { title: `Write ${writer} ${seen.writes}` })
+      seen.writes++
     }
   })
-  while (writes < 8) await new Promise((resolve) => setImmediate(resolve))
-  const before = writes
+  while (seen.writes < 8) await new Promise((resolve) => setImmediate(resolve))
+  const before = seen.writes
   await s.get('/api/changes')
-  reading = false
+  seen.reading = false
   await Promise.all(writers)
-  t.ok(writes - before < 200, `${writes - before} writes meanwhile`)
+  t.ok(seen.writes - before < 200, `${seen.writes - before} writes meanwhile`)
 })
 
 await t.test('a database that takes no changes at the moment is a 503', async (t) => {
