@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { sql } from 'kysely'
+import pg from 'pg'
 import { knownMigrations } from './database/migrator.js'
 
 declare module 'fastify' {
@@ -11,15 +12,20 @@ declare module 'fastify' {
   }
 }
 
+const UNDEFINED_TABLE = '42P01'
+
 /** The state of the schema against this release. */
 export default fp(async function migrations (app) {
   const known = await knownMigrations()
 
   async function applied (): Promise<string[]> {
-    const { rows: [row] } = await sql<{ exists: boolean }>`select to_regclass('kysely_migration') is not null as exists`.execute(app.db)
-    if (row?.exists !== true) return []
-    const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(app.db)
-    return rows.map(({ name }) => name)
+    try {
+      const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(app.db)
+      return rows.map(({ name }) => name)
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE) return [] // a database before its first migration
+      throw error
+    }
   }
   app.decorate('pendingMigrations', async () => {
     const done = new Set(await applied())
