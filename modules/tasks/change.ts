@@ -19,10 +19,10 @@ export interface TaskChange {
 }
 
 /** Why a change was refused. */
-export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'assignee_unknown' | 'holder_gone' | 'holder_unknown' | 'parent_gone'
+export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_there' | 'assignee_gone' | 'assignee_unknown' | 'holder_gone' | 'holder_unknown' | 'parent_gone' | 'blocked'
 
 /** What became of a change: the task as it is now, or why nothing was changed, and what it is now. */
-export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string } & TaskRow
+export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string, blockers: string[] | null } & TaskRow
 
 /**
  * Changes up to 500 tasks, all or none, in one statement: locks them in the order of their ids, checks versions and the
@@ -69,6 +69,14 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
         greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
       from input i left join locked l on l.id = i.id
       left join lateral jsonb_to_record(l.fields || i.set) as n ${taskRecord} on l.id is not null
+    ), held_up as materialized (
+      -- What is finished by the same request holds nothing up, and what is reopened by it does.
+      select d.blocked_id as id, array_agg(p.code || '-' || b.number order by b.id) filter (where ${visibleProject(view.actor)}) as blockers
+      from asked a join task_dependencies d on d.blocked_id = a.id
+      join tasks b on b.id = d.blocker_id and b.deleted_at is null join projects p on p.id = b.project_id and p.deleted_at is null
+      left join asked same on same.id = b.id
+      where a.status = 'done' and a.current_status <> 'done' and coalesce(same.status, b.status) not in ('done', 'closed')
+      group by d.blocked_id
     ), wanted as materialized (
       select a.*, jsonb_changes(fields, ${taskFields('a')}) as changes,
         old_ball is distinct from ball_in_court or was_open = (status in ('done', 'closed')) as moves_ball,
@@ -85,6 +93,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
             and not exists (select from users u where u.id = a.ball_in_court and u.is_active)
             then case when exists (select from users u where u.id = a.ball_in_court) then 'holder_gone' else 'holder_unknown' end
           when parent_id is distinct from old_parent and exists (select from tasks t where t.id = a.parent_id and t.deleted_at is not null) then 'parent_gone'
+          when exists (select from held_up h where h.id = a.id) then 'blocked'
           when not was_open and ball_no > 1 and not exists (select from ball_holds h where h.task_id = a.id and h.no = a.ball_no - 1) then 'again'
         end as refused
       from asked a
@@ -125,7 +134,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       union all
       select ${storedColumns('l')} from locked l where not exists (select from after a where a.id = l.id)
     )
-    select w.refused, w.current_version, w.current_status, ${taskOf(view.now)}, w.id
+    select w.refused, w.current_version, w.current_status, (select h.blockers from held_up h where h.id = w.id) as blockers, ${taskOf(view.now)}, w.id
     from wanted w left join now_is t on t.id = w.id left join projects p on p.id = t.project_id
     order by w.ord`.execute(db)
   return rows

@@ -6,6 +6,7 @@ import { flow, type Status } from './rules.js'
 
 const StatusNotAllowed = createError<[string, string]>('EDEN_STATUS_NOT_ALLOWED', 'from %s a task goes to %s only', 422)
 const Finished = createError('EDEN_TASK_FINISHED', 'a finished task is in nobody\'s court: reopen it first', 422)
+const Blocked = createError<[string]>('EDEN_BLOCKED', 'this cannot be done before it is finished: %s', 422)
 const BallThere = createError('EDEN_BALL_ALREADY_THERE', 'the ball is in that court already', 409)
 const Inactive = createError<[string]>('EDEN_INACTIVE_PERSON', '%s names someone who has left', 422)
 const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no project', 422)
@@ -37,7 +38,12 @@ const errors: Record<Refused, (outcome: Outcome, ballField: string) => Error> = 
   assignee_unknown: () => field(new UnknownAssignee('assignee_id'), 'assignee_id'),
   holder_gone: (_outcome, ballField) => inactive(ballField),
   holder_unknown: (_outcome, ballField) => field(new UnknownHolder(ballField), ballField),
-  parent_gone: unknownParent
+  parent_gone: unknownParent,
+  blocked: ({ blockers }) => {
+    const names = blockers ?? [] // what the caller does not see is not named, and holds the task up all the same
+    const errors = names.map((key) => ({ path: 'status', message: `waits for ${key}` }))
+    return withMembers(new Blocked(names.join(', ') || 'a task that you do not see'), { errors: errors.length > 0 ? errors : [{ path: 'status', message: 'waits for a task that you do not see' }] })
+  }
 }
 
 /**

@@ -3,6 +3,8 @@ import { ballRoutes } from './ball/routes.js'
 import { Hold } from './ball/schemas.js'
 import { commentRoutes } from './comments/routes.js'
 import { Comment } from './comments/schemas.js'
+import { dependencyRoutes } from './dependencies/routes.js'
+import { Dependency } from './dependencies/schemas.js'
 import { taskRoutes } from './routes.js'
 import { Task } from './schemas.js'
 
@@ -11,8 +13,9 @@ export { Priority, TaskStatus } from './schemas.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Task, Hold, Comment]) app.addSchema(schema)
+  for (const schema of [Task, Hold, Comment, Dependency]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
+  app.register(dependencyRoutes)
 }, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users'] })

@@ -164,6 +164,14 @@ export interface Roles {
   version: Generated<number>;
 }
 
+export interface TaskDependencies {
+  blocked_id: string;
+  blocker_id: string;
+  created_at: string;
+  created_by: string;
+  id: string;
+}
+
 export interface Tasks {
   assignee_id: string | null;
   ball_in_court: string | null;
@@ -229,6 +237,7 @@ export interface DB {
   projects: Projects;
   role_permissions: RolePermissions;
   roles: Roles;
+  task_dependencies: TaskDependencies;
   tasks: Tasks;
   user_roles: UserRoles;
   users: Users;

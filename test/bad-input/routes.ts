@@ -113,6 +113,9 @@ export const routes: Record<string, Row> = {
   'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), note: prose(2000, { saysSomething: true }), expected_by: time }, required: ['to_user_id'], ifMatch: true },
   'POST /api/tasks/{id}/ball/ack': task,
 
+  'GET /api/tasks/{id}/dependencies': { ...task, query: page('created_at') },
+  'POST /api/tasks/{id}/dependencies': { ...task, body: { blocks_id: uuid }, required: ['blocks_id'] },
+  'DELETE /api/tasks/{id}/dependencies/{blocks_id}': { ids: { id: 'task', blocks_id: 'task' } },
   'GET /api/tasks/{id}/comments': { ...task, query: page('created_at') },
   'POST /api/tasks/{id}/comments': { ...task, ...comment },
   'GET /api/comments/{id}': { ids: { id: 'comment' } },

@@ -16,6 +16,7 @@ for (let n = 0; n < 12; n++) {
   await s.post(`/api/tasks/${task.id}/ball`, { to_user_id: n % 2 ? s.manager.id : s.member.id })
   await s.ask('PUT', `/api/projects/${project.id}/members/${(await s.addPerson('member')).id}`, { body: { role: 'member' } })
 }
+for (const other of tasks.slice(1)) await s.post(`/api/tasks/${task.id}/dependencies`, { blocks_id: other.id })
 const comment = (await s.get(`/api/tasks/${task.id}/comments?limit=1`))[0]
 
 let sent = 0
@@ -34,7 +35,7 @@ async function statements (path: string): Promise<number> {
   return Math.min(...counts)
 }
 
-const lists = ['/api/users', '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`,
+const lists = ['/api/users', '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`, `/api/tasks/${task.id}/dependencies`,
   '/api/activity', `/api/projects/${project.id}/activity`, `/api/tasks/${task.id}/activity`, '/api/notifications', '/api/reports/tasks/overdue']
 
 const others = ['/api/changes', '/api/changes?after=5&limit=2', '/api/notifications/recent', '/api/notifications/unread-count', '/api/reports/tasks/status', '/api/reports/tasks/ball', '/api/reports/tasks/priority', '/api/reports/activity/recent',

@@ -1,0 +1,83 @@
+import { sql, type RawBuilder } from 'kysely'
+import type { Static } from 'typebox'
+import type { Actor } from '../../../plugins/auth.js'
+import type { Db } from '../../../plugins/database/index.js'
+import { recordEvents, type Origin } from '../../activity/index.js'
+import { newId } from '../../shared/ids.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
+import { visibleProject } from '../../shared/visibility.js'
+import type { Dependency } from './schemas.js'
+
+export type DependencyRow = Static<typeof Dependency>
+
+const orders: Record<string, Order> = { created_at: { by: sql`d.created_at`, type: 'timestamptz' } }
+
+/** The tasks on the other end, where both ends are there and the person may see them. */
+const ofTask = (db: Db, taskId: string, actor: Actor) => db.selectFrom('task_dependencies as d')
+  .innerJoin('tasks as t', (join) => join.on(sql<boolean>`t.id = case when d.blocker_id = ${taskId} then d.blocked_id else d.blocker_id end`))
+  .innerJoin('projects as p', 'p.id', 't.project_id')
+  .where(sql<boolean>`(d.blocker_id = ${taskId} or d.blocked_id = ${taskId})`)
+  .where('t.deleted_at', 'is', null).where(visibleProject(actor))
+  // The visibility of the task of the path: the same rule, for the same alias in a query of its own.
+  .where(sql<boolean>`exists (select from tasks own join projects p on p.id = own.project_id where own.id = ${taskId} and own.deleted_at is null and ${visibleProject(actor)})`)
+
+const dependencies = (db: Db, taskId: string, actor: Actor) => ofTask(db, taskId, actor)
+  .select(['d.id', 't.id as task_id', 't.title', 't.status', 't.is_open', 'd.created_at'])
+  .select([
+    sql<string>`p.code || '-' || t.number`.as('key'),
+    sql<string>`case when d.blocker_id = ${taskId} then 'blocks' else 'blocked_by' end`.as('relation')
+  ])
+
+/** One page of what waits for a task and what it waits for, the oldest first, and one row more when there is a next page. */
+export function listDependencies (db: Db, { taskId, actor, page }: { taskId: string, actor: Actor, page: PageRequest }) {
+  return keyset(dependencies(db, taskId, actor), orders, sql`d.id`, page).$castTo<DependencyRow & Keyed>().execute()
+}
+
+export async function countDependencies (db: Db, { taskId, actor }: { taskId: string, actor: Actor }): Promise<number> {
+  const { total } = await ofTask(db, taskId, actor).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
+}
+
+const seen = (id: string, actor: Actor): RawBuilder<unknown> => sql`
+  select t.id, t.project_id from tasks t join projects p on p.id = t.project_id where t.id = ${id} and t.deleted_at is null and ${visibleProject(actor)}`
+
+/** What both changes record: an event of the task that waits. */
+const eventOf = (cte: 'added' | 'removed', action: 'created' | 'deleted'): RawBuilder<unknown> => sql`
+  select ${newId()}::uuid as event_id, clock_timestamp() as at, 'dependency' as entity_type, x.id as entity_id, ${action}::text as action, b.project_id, b.id as task_id,
+    1 as version, '{}'::jsonb as changes, jsonb_build_object('blocker_id', x.blocker_id, 'blocked_id', x.blocked_id) as data
+  from ${sql.table(cte)} x join blocked b on b.id = x.blocked_id`
+
+/**
+ * Lets one task wait for another, and records the event, in one statement. A circle and a pair that is there already are
+ * refused by the database.
+ * @returns the dependency as the blocker sees it, or which of the two tasks is not there to see
+ */
+export async function addDependency (db: Db, { blockerId, blockedId, actor, origin }: { blockerId: string, blockedId: string, actor: Actor, origin: Origin }): Promise<DependencyRow | 'no blocker' | 'no blocked'> {
+  const id = newId()
+  const { rows: [row] } = await sql<{ has_blocker: boolean, has_blocked: boolean }>`
+    with blocker as materialized (${seen(blockerId, actor)}), blocked as materialized (${seen(blockedId, actor)}),
+    added as (
+      insert into task_dependencies (id, blocker_id, blocked_id, created_by, created_at)
+      select ${id}::uuid, blocker.id, blocked.id, ${actor.id}::uuid, clock_timestamp() from blocker, blocked
+      returning id, blocker_id, blocked_id
+    ), event as (${eventOf('added', 'created')}), ${recordEvents(origin)}
+    select exists (select from blocker) as has_blocker, exists (select from blocked) as has_blocked`.execute(db)
+  if (row?.has_blocker !== true) return 'no blocker'
+  if (!row.has_blocked) return 'no blocked'
+  return dependencies(db, blockerId, actor).where('d.id', '=', id).$castTo<DependencyRow>().executeTakeFirstOrThrow()
+}
+
+/**
+ * Lets a task wait no more, and records the event, in one statement.
+ * @returns the id of what was removed, or undefined when there is no such pair to see
+ */
+export async function removeDependency (db: Db, { blockerId, blockedId, actor, origin }: { blockerId: string, blockedId: string, actor: Actor, origin: Origin }): Promise<string | undefined> {
+  const { rows: [row] } = await sql<{ id: string }>`
+    with blocker as materialized (${seen(blockerId, actor)}), blocked as materialized (${seen(blockedId, actor)}),
+    removed as (
+      delete from task_dependencies d using blocker, blocked where d.blocker_id = blocker.id and d.blocked_id = blocked.id
+      returning d.id, d.blocker_id, d.blocked_id
+    ), event as (${eventOf('removed', 'deleted')}), ${recordEvents(origin)}
+    select id from removed`.execute(db)
+  return row?.id
+}
