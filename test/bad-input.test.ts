@@ -16,8 +16,9 @@ const s = await startApp(t)
 const project = await s.addProject({}, s.manager)
 const task = await s.addTask(project.id, { assignee_id: s.admin.id }, s.manager)
 const comment = await s.post(`/api/tasks/${task.id}/comments`, { body: 'Something' })
+const item = await s.post(`/api/tasks/${task.id}/checklist`, { label: 'A step' })
 const [notification] = await s.get('/api/notifications')
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id }
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))

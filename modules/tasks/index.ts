@@ -1,21 +1,26 @@
 import fp from 'fastify-plugin'
 import { ballRoutes } from './ball/routes.js'
 import { Hold } from './ball/schemas.js'
+import { checklistRoutes } from './checklist/routes.js'
+import { ChecklistItem } from './checklist/schemas.js'
 import { commentRoutes } from './comments/routes.js'
 import { Comment } from './comments/schemas.js'
 import { dependencyRoutes } from './dependencies/routes.js'
 import { Dependency } from './dependencies/schemas.js'
 import { taskRoutes } from './routes.js'
 import { Task } from './schemas.js'
+import { watcherRoutes } from './watchers/routes.js'
 
 export { priorities, statuses } from './rules.js'
 export { Priority, TaskStatus } from './schemas.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Task, Hold, Comment, Dependency]) app.addSchema(schema)
+  for (const schema of [Task, Hold, Comment, Dependency, ChecklistItem]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
   app.register(dependencyRoutes)
+  app.register(checklistRoutes)
+  app.register(watcherRoutes)
 }, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users'] })

@@ -59,6 +59,7 @@ function conditions (f: TaskFilter, { actor, now }: View): Expression<SqlBool>[]
         : sql<SqlBool>`${open} and t.last_activity_at <= ${since} and t.updated_at <= ${since}`
     }),
     ...when(f.parent, (ids) => isAny('t.parent_id', 'uuid', ids)),
+    ...when(f.watched, (watched) => sql<SqlBool>`${watched ? sql`` : sql`not `}exists (select from task_watchers w where w.user_id = ${actor.id} and w.task_id = t.id)`),
     ...when(f.created_by, (whom) => isOneOf('t.created_by', whom, actor))
   ]
 }

@@ -87,6 +87,7 @@ export const ListTasks = {
   overdue: Type.Optional(Type.Boolean({ description: 'true: open and due before now' })),
   stalled: Type.Optional(Type.String({ pattern: '^(true|false|[1-9][0-9]{0,3})$', description: 'true, or a number of days: open, and nothing happened for that long (7 days)' })),
   parent: Type.Optional(Type.Array(Id, { maxItems: 50 })),
+  watched: Type.Optional(Type.Boolean({ description: 'true: those that I watch' })),
   created_by: Type.Optional(Type.Array(Whom, { maxItems: 50 })),
   q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]*$', description: 'words in title and description; "quoted phrases", or, and -without work' })),
   updated_since: Type.Optional(Type.String({ format: 'date-time', description: 'what changed since, deletions included; sort=updated_at reads it in order' }))

@@ -19,6 +19,7 @@ const byConstraint: Record<string, Refusal> = {
   task_dependencies_pair_key: refuse(409, 'EDEN_DEPENDENCY_EXISTS', 'blocks_id', 'waits for this task already'),
   task_dependencies_not_self: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),
   task_dependencies_cycle: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),
+  checklist_items_few: { status: 422, code: 'EDEN_CHECKLIST_FULL', detail: 'a checklist has 200 steps at most' },
   tasks_parent_id_fkey: refuse(422, 'EDEN_UNKNOWN_PARENT', 'parent_id', 'names no task of this project'),
   tasks_parent_not_self: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
   tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor')

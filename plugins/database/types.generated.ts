@@ -50,6 +50,19 @@ export interface BallHolds {
   user_id: string | null;
 }
 
+export interface ChecklistItems {
+  created_at: string;
+  created_by: string;
+  done_at: string | null;
+  done_by: string | null;
+  id: string;
+  label: string;
+  position: number;
+  task_id: string;
+  updated_at: string;
+  version: Generated<number>;
+}
+
 export interface CommentMentions {
   comment_id: string;
   user_id: string;
@@ -201,6 +214,12 @@ export interface Tasks {
   version: Generated<number>;
 }
 
+export interface TaskWatchers {
+  created_at: Generated<string>;
+  task_id: string;
+  user_id: string;
+}
+
 export interface UserRoles {
   role_id: string;
   user_id: string;
@@ -223,6 +242,7 @@ export interface Users {
 export interface DB {
   activity_log: ActivityLog;
   ball_holds: BallHolds;
+  checklist_items: ChecklistItems;
   comment_mentions: CommentMentions;
   comments: Comments;
   event_cursors: EventCursors;
@@ -238,6 +258,7 @@ export interface DB {
   role_permissions: RolePermissions;
   roles: Roles;
   task_dependencies: TaskDependencies;
+  task_watchers: TaskWatchers;
   tasks: Tasks;
   user_roles: UserRoles;
   users: Users;

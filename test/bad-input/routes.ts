@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -50,6 +50,7 @@ const taskFilters = {
   overdue: flag,
   stalled: text('true', { zero: '0', negative: '-1', fraction: '1.5', 'too many': '10000', 'a word': 'yes' }),
   parent: commaListOf(uuid, 50),
+  watched: flag,
   created_by: whom,
   q: text('pump', { 'too long': 'x'.repeat(201) }),
   updated_since: time
@@ -113,6 +114,13 @@ export const routes: Record<string, Row> = {
   'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), note: prose(2000, { saysSomething: true }), expected_by: time }, required: ['to_user_id'], ifMatch: true },
   'POST /api/tasks/{id}/ball/ack': task,
 
+  'GET /api/tasks/{id}/checklist': { ...task, query: page('position', 'number') },
+  'POST /api/tasks/{id}/checklist': { ...task, body: { label: line(500) }, required: ['label'] },
+  'POST /api/tasks/{id}/checklist/reorder': { ...task, body: { ids: listOf(uuid, 200) }, required: ['ids'] },
+  'PATCH /api/checklist/{id}': { ids: { id: 'item' }, body: { label: line(500), is_done: { good: true, bad: { null: null, 'a word': 'true', 'a number': 1, 'a list': [true] } } }, ifMatch: true },
+  'DELETE /api/checklist/{id}': { ids: { id: 'item' }, ifMatch: true },
+  'PUT /api/tasks/{id}/watch': task,
+  'DELETE /api/tasks/{id}/watch': task,
   'GET /api/tasks/{id}/dependencies': { ...task, query: page('created_at') },
   'POST /api/tasks/{id}/dependencies': { ...task, body: { blocks_id: uuid }, required: ['blocks_id'] },
   'DELETE /api/tasks/{id}/dependencies/{blocks_id}': { ids: { id: 'task', blocks_id: 'task' } },

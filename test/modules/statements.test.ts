@@ -16,6 +16,8 @@ for (let n = 0; n < 12; n++) {
   await s.post(`/api/tasks/${task.id}/ball`, { to_user_id: n % 2 ? s.manager.id : s.member.id })
   await s.ask('PUT', `/api/projects/${project.id}/members/${(await s.addPerson('member')).id}`, { body: { role: 'member' } })
 }
+for (let n = 0; n < 12; n++) await s.post(`/api/tasks/${task.id}/checklist`, { label: `Step ${n}` })
+for (const { id } of tasks) await s.ask('PUT', `/api/tasks/${id}/watch`, { as: s.member })
 for (const other of tasks.slice(1)) await s.post(`/api/tasks/${task.id}/dependencies`, { blocks_id: other.id })
 const comment = (await s.get(`/api/tasks/${task.id}/comments?limit=1`))[0]
 
@@ -35,7 +37,7 @@ async function statements (path: string): Promise<number> {
   return Math.min(...counts)
 }
 
-const lists = ['/api/users', '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`, `/api/tasks/${task.id}/dependencies`,
+const lists = ['/api/users', '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`, `/api/tasks/${task.id}/dependencies`, `/api/tasks/${task.id}/checklist`,
   '/api/activity', `/api/projects/${project.id}/activity`, `/api/tasks/${task.id}/activity`, '/api/notifications', '/api/reports/tasks/overdue']
 
 const others = ['/api/changes', '/api/changes?after=5&limit=2', '/api/notifications/recent', '/api/notifications/unread-count', '/api/reports/tasks/status', '/api/reports/tasks/ball', '/api/reports/tasks/priority', '/api/reports/activity/recent',
@@ -46,7 +48,7 @@ await t.test('a list is one statement, however many rows it has and whatever it 
     t.ok((await s.get(path, { as: s.member })).length > 4, `${path} has rows`)
     for (const query of ['', '?limit=1', '?limit=200']) t.equal(await statements(`${path}${query}`), 1, `${path}${query}`)
   }
-  const filters = ['q=pump', 'tag=a', 'q=pump&tag=a', 'assignee=me', 'ball=me,none', 'overdue=true', 'stalled=true', 'updated_since=2020-01-01T00:00:00Z', `project=${project.id}`, 'q=nothing', `parent=${task.id}`]
+  const filters = ['q=pump', 'tag=a', 'q=pump&tag=a', 'assignee=me', 'ball=me,none', 'overdue=true', 'stalled=true', 'updated_since=2020-01-01T00:00:00Z', `project=${project.id}`, 'q=nothing', 'watched=true', `parent=${task.id}`]
   for (const query of filters) t.equal(await statements(`/api/tasks?${query}`), 1, query)
 })
 
