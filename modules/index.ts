@@ -3,6 +3,7 @@ import activity from './activity/index.js'
 import notifications from './notifications/index.js'
 import projects from './projects/index.js'
 import reports from './reports/index.js'
+import search from './search/index.js'
 import { Deleted, Person } from './shared/schemas.js'
 import tasks from './tasks/index.js'
 import users from './users/index.js'
@@ -15,5 +16,6 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   await app.register(tasks, { prefix: '/api' })
   await app.register(activity, { prefix: '/api' })
   await app.register(notifications, { prefix: '/api/notifications' })
+  await app.register(search, { prefix: '/api' })
   await app.register(reports, { prefix: '/api/reports' })
 }

@@ -27,7 +27,7 @@ export default fp(async function openapi (app) {
       security: [{ bearer: [] }, { devEmail: [] }],
       tags: [
         { name: 'tasks' }, { name: 'ball', description: 'whose court the ball is in' }, { name: 'comments' }, { name: 'projects' },
-        { name: 'users' }, { name: 'notifications' }, { name: 'activity' }, { name: 'reports' }, { name: 'operations' }
+        { name: 'users' }, { name: 'notifications' }, { name: 'activity' }, { name: 'search' }, { name: 'reports' }, { name: 'operations' }
       ]
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => typeof json.$id === 'string' ? json.$id : `def-${i}` },

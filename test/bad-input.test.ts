@@ -4,7 +4,7 @@
  * `bad-input/values.ts`, what follows from both in `bad-input/attacks.ts`, and what needs a story in `bad-input/cases.ts`.
  */
 import t from 'tap'
-import { attacksOn } from './bad-input/attacks.js'
+import { attacksOn, neededBy } from './bad-input/attacks.js'
 import { casesOf } from './bad-input/cases.js'
 import { fuzz } from './bad-input/fuzz.js'
 import { routes } from './bad-input/routes.js'
@@ -33,12 +33,14 @@ await t.test('the table has every route, and of each the path, query, body and I
     t.strictSame({
       path: Object.keys(row.ids ?? {}).sort(),
       query: Object.keys(row.query ?? {}).sort(),
+      needs: row.needs ?? [],
       body: Object.keys(row.body ?? {}).sort(),
       required: [...row.required ?? []].sort(),
       ifMatch: row.ifMatch === true
     }, {
       path: named('path'),
       query: named('query'),
+      needs: parameters.filter((one: any) => one.in === 'query' && one.required).map((one: any) => one.name),
       body: Object.keys(taken.properties ?? {}).sort(),
       required: [...taken.required ?? []].sort(),
       ifMatch: named('header').includes('if-match')
@@ -116,7 +118,7 @@ await t.test('good values of the table pass, so that it is the bad ones that are
     const good = (kinds = {}) => Object.entries<{ good: unknown }>(kinds).map(([name, kind]) => [name, kind.good] as const)
     const { base_version: _base, ...fields } = Object.fromEntries(good(row.body))
     const url = template.replaceAll(/\{(\w+)\}/g, UNKNOWN_ID)
-    for (const query of ['', ...good(row.query).map(([name, value]) => `?${name}=${encodeURIComponent(String(value))}`)]) {
+    for (const query of [neededBy(row, ''), ...good(row.query).map(([name, value]) => [...neededBy(row, name), `${name}=${encodeURIComponent(String(value))}`])].map((parts) => `?${parts.join('&')}`)) {
       const answer = await send(s, { method, url: url + query, body: row.body === undefined ? undefined : row.inside?.wrap(fields, ids) ?? fields })
       t.ok([200, 201, 404, 422].includes(answer.statusCode), `${route} ${query}: ${answer.body.slice(0, 300)}`)
     }

@@ -76,6 +76,7 @@ export interface Comments {
   deleted_by: string | null;
   edited_at: string | null;
   id: string;
+  search: Generated<string | null>;
   task_id: string;
   updated_at: string;
   version: Generated<number>;
@@ -155,6 +156,7 @@ export interface Projects {
   description: Generated<string>;
   id: string;
   name: string;
+  search: Generated<string | null>;
   status: Generated<string>;
   updated_at: Generated<string>;
   version: Generated<number>;

@@ -37,6 +37,8 @@ const ifMatches: Record<string, string> = { empty: '', 'no quotes': '1', 'one qu
 
 const good = (fields: Record<string, Kind>, names: string[]) => Object.fromEntries(names.map((name) => [name, fields[name]?.good]))
 const path = (template: string, ids: Record<string, string>) => template.replaceAll(/\{(\w+)\}/g, (_all, name: string) => ids[name] ?? name)
+/** What a query must have beside the parameter that is tried. */
+export const neededBy = ({ query = {}, needs = [] }: Row, but: string): string[] => needs.filter((name) => name !== but).map((name) => `${name}=${encodeURIComponent(String(query[name]?.good))}`)
 /** Whether a URL can hold the value. */
 const isWellFormedText = (value: unknown): value is string => typeof value === 'string' && !/\p{Cs}/u.test(value)
 
@@ -75,13 +77,15 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
     add(`${name} nil`, { status, code }, at('00000000-0000-0000-0000-000000000000'))
   }
 
-  for (const query of strangeQueries) add(`?${query}`, { ...VALIDATION, path: decodeURIComponent(query.split('=', 1)[0] as string) }, { url: `${url}?${query}` })
+  const asked = (query: string, name = '') => ({ url: `${url}?${[...neededBy(row, name), query].join('&')}` })
+  for (const query of strangeQueries) add(`?${query}`, { ...VALIDATION, path: decodeURIComponent(query.split('=', 1)[0] as string) }, asked(query))
+  for (const name of row.needs ?? []) add(`no ?${name}`, { ...VALIDATION, path: name })
   for (const [name, kind] of Object.entries(row.query ?? {})) {
     for (const [what, value] of Object.entries(kind.bad)) {
-      if (isWellFormedText(value)) add(`?${name} ${what}`, { ...VALIDATION, path: name }, { url: `${url}?${name}=${encodeURIComponent(value)}` })
+      if (isWellFormedText(value)) add(`?${name} ${what}`, { ...VALIDATION, path: name }, asked(`${name}=${encodeURIComponent(value)}`, name))
     }
     const once = `${name}=${encodeURIComponent(String(kind.good))}`
-    if (kind.list === undefined) add(`?${name} twice`, { ...VALIDATION, path: name }, { url: `${url}?${once}&${once}` })
+    if (kind.list === undefined) add(`?${name} twice`, { ...VALIDATION, path: name }, asked(`${once}&${once}`, name))
   }
 
   if (row.ifMatch === true) addEach(ifMatches, 'If-Match', (value) => ({ headers: { 'if-match': value } }), { ...VALIDATION, path: 'if-match' })

@@ -29,7 +29,7 @@ function requestTo (route: string, row: Row, ids: Ids): fc.Arbitrary<Asked> {
   const params = fc.record(Object.fromEntries(Object.entries(row.ids ?? {}).map(([name, whose]) =>
     [name, fc.oneof({ weight: 9, arbitrary: fc.constant(ids[whose]) }, { weight: 1, arbitrary: junk.map(asText).filter((text) => !/^\.*$/.test(text)) })])))
   const extra = fc.oneof({ weight: 9, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.dictionary(fc.string({ maxLength: 12 }), junk, { maxKeys: 2 }) })
-  const query = fc.tuple(fc.record(each(row.query), { requiredKeys: [] }), extra)
+  const query = fc.tuple(fc.record(each(row.query), { requiredKeys: row.needs ?? [] }), extra)
   const fields = fc.tuple(fc.record(each(row.body), { requiredKeys: row.required ?? [] }), extra).map(([known, more]) => ({ ...known, ...more }))
   const body = row.body === undefined
     ? fc.constantFrom(undefined, undefined, undefined, {}, { x: 1 })

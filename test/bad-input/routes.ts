@@ -10,6 +10,8 @@ export interface Row {
   query?: Record<string, Kind>
   body?: Record<string, Kind>
   required?: string[]
+  /** The parameters of the query that must be there. */
+  needs?: string[]
   /** Where in the body its fields are, when not at its top. */
   inside?: { prefix: string, wrap: (fields: object, ids: Record<Resource, string>) => object }
   ifMatch?: true
@@ -139,6 +141,8 @@ export const routes: Record<string, Row> = {
   'GET /api/notifications/unread-count': {},
   'PATCH /api/notifications/{id}/read': { ids: { id: 'notification' } },
   'PATCH /api/notifications/mark-all-read': {},
+
+  'GET /api/search': { query: { q: text('pump', { 'too long': 'x'.repeat(201), blank: ' ' }), type: commaListOf(oneOf('task')), project: commaListOf(uuid, 50), limit: count(1, 50) }, needs: ['q'] },
 
   'GET /api/reports/tasks/status': { query: reportFilters },
   'GET /api/reports/tasks/ball': { query: reportFilters },
