@@ -46,10 +46,10 @@ async function requests (client: pg.Client): Promise<string[]> {
       '?count=true'].map((query) => `/api/tasks${query}`),
     ...['', '?sort=due_at', '?status=in_progress'].map((query) => `/api/projects/${project}/tasks${query}`),
     ...['', '/ball', '/comments', '/activity'].map((part) => `/api/tasks/${task}${part}`),
-    '/api/projects', '/api/users',
+    '/api/projects', '/api/users', '/api/me/work',
     ...['', `?project=${project}`, `?actor=${holder}`, '?action=restored', '?entity_type=project'].map((query) => `/api/activity${query}`),
     `/api/changes?after=${position}`, '/api/notifications', '/api/notifications/unread-count',
-    ...['tasks/status', 'tasks/ball', 'tasks/priority', 'tasks/overdue', 'activity/recent'].map((report) => `/api/reports/${report}`)
+    ...['tasks/status', 'tasks/ball', 'tasks/priority', 'tasks/overdue', 'activity/recent', 'ball/flow', 'workload', 'throughput', 'projects/health', 'tasks/ageing'].map((report) => `/api/reports/${report}`)
   ]
 }
 

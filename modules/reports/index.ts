@@ -1,9 +1,19 @@
 import fp from 'fastify-plugin'
+import { ageingRoutes } from './ageing/routes.js'
+import { Ageing } from './ageing/schemas.js'
+import { flowRoutes } from './flow/routes.js'
+import { BallFlow } from './flow/schemas.js'
+import { healthRoutes } from './health/routes.js'
+import { ProjectHealth } from './health/schemas.js'
 import { reportRoutes } from './routes.js'
+import { throughputRoutes } from './throughput/routes.js'
+import { Throughput } from './throughput/schemas.js'
+import { workloadRoutes } from './workload/routes.js'
+import { Workload } from './workload/schemas.js'
 import { DayCount, OverdueTask, OwnerCount, PriorityCount, StatusCount } from './schemas.js'
 
 /** Where work is stuck, and how much there is of it. */
 export default fp(async function reports (app) {
-  for (const schema of [StatusCount, PriorityCount, OwnerCount, OverdueTask, DayCount]) app.addSchema(schema)
-  app.register(reportRoutes)
+  for (const schema of [StatusCount, PriorityCount, OwnerCount, OverdueTask, DayCount, BallFlow, Workload, Throughput, ProjectHealth, Ageing]) app.addSchema(schema)
+  for (const routes of [reportRoutes, flowRoutes, workloadRoutes, throughputRoutes, healthRoutes, ageingRoutes]) app.register(routes)
 }, { name: 'reports', encapsulate: true, dependencies: ['database', 'errors', 'auth'] })

@@ -1,22 +1,11 @@
-import { sql, type Expression, type SqlBool } from 'kysely'
+import { sql, type SqlBool } from 'kysely'
 import type { Actor } from '../../plugins/auth.js'
 import type { Db } from '../../plugins/database/index.js'
-import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
-import { visibleProject } from '../shared/visibility.js'
+import { cursorAfter, keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { priorities, statuses } from '../tasks/index.js'
 import type { Static } from 'typebox'
+import { conditions, type ReportFilter } from './filters.js'
 import type { OverdueTask } from './schemas.js'
-
-/** What every report can be narrowed to. `from` and `to` bound when a task was created. */
-export interface ReportFilter { project?: string[], department?: string[], from?: string, to?: string }
-
-function conditions (actor: Actor, { project, department, from, to }: ReportFilter): Expression<SqlBool> {
-  return sql<SqlBool>`t.deleted_at is null and ${visibleProject(actor)}
-    ${project === undefined ? sql`` : sql`and t.project_id = any(${project}::uuid[])`}
-    ${department === undefined ? sql`` : sql`and t.department = any(${department}::text[])`}
-    ${from === undefined ? sql`` : sql`and t.created_at >= ${from}`}
-    ${to === undefined ? sql`` : sql`and t.created_at < ${to}`}`
-}
 
 /** How many tasks there are in each status; every status has its line. */
 export async function tasksByStatus (db: Db, actor: Actor, filter: ReportFilter) {
@@ -59,6 +48,25 @@ export function overdueTasks (db: Db, { actor, now, filter, page }: { actor: Act
   const tasks = overdue(db, actor, now, filter).leftJoin('users as u', 'u.id', 't.ball_in_court')
     .select(['t.id', 't.title', 't.priority', 't.due_at', 'p.name as project_name', sql<string>`coalesce(u.email, 'unassigned')`.as('owner')])
   return keyset(tasks, orders, sql`t.id`, page).$castTo<Static<typeof OverdueTask> & Keyed>().execute()
+}
+
+/** How many rows are read at a time for a file. */
+const BATCH = 1000
+
+/**
+ * All overdue tasks, some at a time. Each batch is a statement of its own that goes on where the one before ended: a slow
+ * reader neither holds a connection nor keeps PostgreSQL from cleaning up. What is finished or put off meanwhile, before
+ * its turn, is left out; nothing comes twice unless its due time is changed.
+ */
+export async function * allOverdueTasks (db: Db, { sort, ...asked }: { actor: Actor, now: Date, filter: ReportFilter, sort?: string }): AsyncGenerator<Static<typeof OverdueTask>[]> {
+  for (let cursor: string | undefined, more = true; more;) {
+    const rows = await overdueTasks(db, { ...asked, page: { limit: BATCH, sort, cursor } })
+    more = rows.length > BATCH
+    if (more) rows.pop()
+    const last = rows.at(-1)
+    if (last !== undefined) cursor = cursorAfter(last, sort)
+    yield rows
+  }
 }
 
 export async function countOverdueTasks (db: Db, { actor, now, filter }: { actor: Actor, now: Date, filter: ReportFilter }): Promise<number> {

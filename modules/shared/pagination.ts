@@ -72,6 +72,9 @@ export function keyset<DB, TB extends keyof DB, O> (
   return page as SelectQueryBuilder<DB, TB, O & { sort_key: string }>
 }
 
+/** The cursor of what follows a row of an order. */
+export const cursorAfter = ({ sort_key: key, id }: Keyed, sort = ''): string => encodeCursor({ sort, key, id })
+
 /** Sends a page: the rows asked for, and the `Link` to the next ones (RFC 8288) while there are more. */
 export function sendPage<T extends Keyed> (request: FastifyRequest, reply: FastifyReply, rows: T[], total?: number): T[] {
   const { limit = 50, sort = '' } = request.query as PageRequest
@@ -80,7 +83,7 @@ export function sendPage<T extends Keyed> (request: FastifyRequest, reply: Fasti
   const page = rows.slice(0, limit)
   const last = page.at(-1) as T
   const next = new URL(request.url, 'http://localhost')
-  next.searchParams.set('cursor', encodeCursor({ sort, key: last.sort_key, id: last.id }))
+  next.searchParams.set('cursor', cursorAfter(last, sort))
   reply.header('link', `<${next.pathname}${next.search}>; rel="next"`)
   return page
 }

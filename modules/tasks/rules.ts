@@ -21,5 +21,8 @@ export const isFinished = (status?: string): boolean => status === 'done' || sta
 /** An open task that nobody has touched for this many days is stalled, unless the caller says another number. */
 export const STALLED_AFTER_DAYS = 7
 
+/** What is due on one of so many days after today, or today, is due soon. */
+export const DUE_SOON_DAYS = 7
+
 /** The most changes of one bulk request. */
 export const MOST_CHANGES = 500

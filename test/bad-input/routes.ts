@@ -58,7 +58,8 @@ const taskFilters = {
   updated_since: time
 }
 const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, actor: uuid, action: word, from: time, to: time }
-const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time }
+const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
+const person = commaListOf({ ...uuid, good: 'me' }, 50)
 const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
 const project = { ids: { id: 'project' } } as const
 const task = { ids: { id: 'task' } } as const
@@ -89,6 +90,7 @@ export const routes: Record<string, Row> = {
     ifMatch: true
   },
   'GET /api/me/permissions': {},
+  'GET /api/me/work': { query: { limit: count(1, 100) } },
 
   'GET /api/projects/': { query: { ...page('-updated_at'), status: commaListOf(oneOf('active')), visibility: oneOf('company'), updated_since: time } },
   'POST /api/projects/': { body: projectFields, required: ['code', 'name'] },
@@ -148,5 +150,10 @@ export const routes: Record<string, Row> = {
   'GET /api/reports/tasks/ball': { query: reportFilters },
   'GET /api/reports/tasks/priority': { query: reportFilters },
   'GET /api/reports/tasks/overdue': { query: { ...page('due_at'), ...reportFilters } },
-  'GET /api/reports/activity/recent': { query: { ...reportFilters, days: count(1, 90) } }
+  'GET /api/reports/activity/recent': { query: { ...reportFilters, days: count(1, 90) } },
+  'GET /api/reports/ball/flow': { query: { ...reportFilters, person, by: commaListOf(oneOf('person')) } },
+  'GET /api/reports/workload': { query: { ...reportFilters, person } },
+  'GET /api/reports/throughput': { query: { ...reportFilters, person, per: oneOf('day') } },
+  'GET /api/reports/projects/health': { query: reportFilters },
+  'GET /api/reports/tasks/ageing': { query: { ...reportFilters, person } }
 }

@@ -1,0 +1,30 @@
+import { Type, type Static } from 'typebox'
+import { Id, Nullable, OneOf } from '../../shared/schemas.js'
+import { Department } from '../../users/index.js'
+import { filtersOn, personFilter } from '../filters.js'
+
+export const scopes = ['person', 'department'] as const
+
+const seconds = (description: string) => Type.Number({ description: `seconds: ${description}` })
+
+export const BallFlow = Type.Object({
+  scope: OneOf(scopes),
+  person_id: Nullable(Id),
+  owner: Nullable(Type.String({ description: 'an e-mail address; null in the line of a department' })),
+  department: Nullable(Department, { description: 'the holder\'s; null when they are in none' }),
+  holds: Type.Integer({ description: 'how often they had the ball' }),
+  current: Type.Integer({ description: 'of these, how many go on now' }),
+  handoffs: Type.Integer({ description: 'of these, how many ended by handing the ball over' }),
+  held_seconds_p50: seconds('half of the holds were no longer (nearest rank)'),
+  held_seconds_p95: seconds('95 of 100 holds were no longer (nearest rank)'),
+  held_seconds_max: seconds('the longest'),
+  unacknowledged: Type.Integer({ description: 'holds that were not, or are not yet, acknowledged' }),
+  over_expected: Type.Integer({ description: 'holds that lasted, or last, beyond the time that was expected' })
+}, { $id: 'BallFlow' })
+
+export const FlowQuery = Type.Object({
+  ...filtersOn('holds that ended, or go on now,'),
+  ...personFilter('who held the ball'),
+  by: Type.Optional(Type.Array(OneOf(scopes), { description: 'a line for each person, for each department, or both, which is the default' }))
+}, { additionalProperties: false, description: 'without `from`: since the midnight 30 days ago, where the caller is' })
+export type FlowQuery = Static<typeof FlowQuery>

@@ -1,0 +1,29 @@
+import { sql } from 'kysely'
+import type { Static } from 'typebox'
+import type { Db } from '../../../plugins/database/index.js'
+import { visibleProject } from '../../shared/visibility.js'
+import { STALLED_AFTER_DAYS } from '../../tasks/index.js'
+import { conditions, type Asking } from '../filters.js'
+import type { HealthQuery, ProjectHealth } from './schemas.js'
+
+/** How each project is doing, in the order of their codes; a project without tasks has its line too. */
+export async function projectHealth (db: Db, { actor, now }: Asking, filter: HealthQuery): Promise<Static<typeof ProjectHealth>[]> {
+  const stalledSince = new Date(now.getTime() - STALLED_AFTER_DAYS * 86_400_000)
+  const wanted = conditions(actor, filter)
+  const { rows } = await sql<Static<typeof ProjectHealth>>`
+    with open as (
+      select t.project_id as id, count(*), count(*) filter (where t.due_sort < ${now}) as overdue, count(*) filter (where t.last_activity_at <= ${stalledSince}) as stalled,
+        count(*) filter (where t.ball_in_court is null) as nobodys, min(t.ball_since) filter (where t.ball_in_court is not null) as oldest
+      from tasks t join projects p on p.id = t.project_id where t.is_open and ${wanted} group by 1
+    ), worth_doing as (
+      select t.project_id as id, count(*), count(*) filter (where t.status = 'done') as done
+      from tasks t join projects p on p.id = t.project_id where t.status <> 'closed' and ${wanted} group by 1
+    )
+    select p.id as project_id, p.code, p.name, p.status, coalesce(o.count, 0) as open, coalesce(o.overdue, 0) as overdue, coalesce(o.stalled, 0) as stalled,
+      coalesce(o.nobodys, 0) as nobodys, case when o.oldest is not null then greatest(extract(epoch from ${now}::timestamptz - o.oldest), 0)::float8 end as oldest_hold_seconds,
+      coalesce(w.done, 0) as done, w.done::float8 / w.count as share_done
+    from projects p left join open o using (id) left join worth_doing w using (id)
+    where ${visibleProject(actor)} ${filter.project === undefined ? sql`` : sql`and p.id = any(${filter.project}::uuid[])`}
+    order by p.code, p.id`.execute(db)
+  return rows
+}
