@@ -14,6 +14,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
   'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
+  'db:partitions': { summary: 'make the partitions of the activity log ahead of time: --months N', run: onDatabase(async (url, argv) => (await import('./commands/partitions.js')).makePartitions(url, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv) => (await import('./commands/seed.js')).seed(url, argv)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
   token: {
@@ -29,7 +30,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
 const [name = '', ...argv] = process.argv.slice(2)
 const command = commands[name]
 if (command === undefined) {
-  console.error(['usage: npm run <command> [-- options]', ...Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(12)} ${summary}`)].join('\n'))
+  console.error(['usage: npm run <command> [-- options]', ...Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(13)} ${summary}`)].join('\n'))
   process.exitCode = 2
 } else {
   try {

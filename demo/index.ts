@@ -95,6 +95,7 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
 async function prepare (client: pg.ClientBase): Promise<void> {
   await client.query(`
     set local timezone = 'UTC';
+    set local eden.replaces_all_data = 'yes'; -- the log refuses TRUNCATE otherwise
     set local statement_timeout = 0;
     set local idle_in_transaction_session_timeout = 0;
     set local lock_timeout = '60s';

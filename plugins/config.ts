@@ -22,6 +22,7 @@ const variables = {
   DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 10000, description: 'the longest a transaction may stand idle; 0 is no limit' }),
   DB_CONNECTION_TIMEOUT_MS: Type.Integer({ minimum: 1, maximum: 600000, default: 5000, description: 'the longest to wait for a connection, from the pool or from the server' }),
   DB_PREPARED_STATEMENTS: Type.Boolean({ default: true, description: 'false where a transaction pooler stands between: it may not know a statement that another connection prepared' }),
+  DB_LISTEN: Type.Boolean({ default: true, description: 'false where a transaction pooler stands between, which forgets a LISTEN: live streams then wake by the poll alone' }),
   DB_SLOW_QUERY_MS: Type.Integer({ minimum: 1, maximum: 3600000, default: 500, description: 'a statement slower than this is logged, without its data' }),
 
   EDEN_DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'where the embedded database lives' }),
@@ -31,6 +32,12 @@ const variables = {
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
+
+  STREAM_HEARTBEAT_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 15000, description: 'how often a quiet live stream says that it is there; a client that takes nothing for two of them is dropped' }),
+  STREAM_POLL_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 2000, description: 'how often live streams look for what nothing woke them for' }),
+  STREAM_RETRY_MS: Type.Integer({ minimum: 0, maximum: 600000, default: 2000, description: 'how long a client waits before it opens a broken live stream again' }),
+  STREAM_MAX_AGE_MS: Type.Integer({ minimum: 100, maximum: 86400000, default: 900000, description: 'how long a live stream lasts: then the client opens it again, and is signed in anew' }),
+  STREAMS_PER_PERSON: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'the most live streams that one person has open on one instance' }),
 
   PRESSURE_MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60000, default: 1000, description: 'requests are shed (503) above this mean delay of the event loop; 0 turns it off' }),
   PRESSURE_MAX_HEAP_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this heap size; 0 turns it off' }),

@@ -18,6 +18,7 @@ import settings, { type Clock } from './settings.js'
 import shutdown from './shutdown.js'
 import validation from './validation.js'
 import version from './version.js'
+import wakeups from './wakeups.js'
 
 /** The one place where the order of plugins is written. */
 export async function registerPlugins (app: FastifyInstance, options: { config: Config, clock: Clock }): Promise<void> {
@@ -43,5 +44,6 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(health)
   await app.register(version)
   await app.register(events) // before the modules that consume them
+  await app.register(wakeups) // before the modules that wait for them
   await app.register(idempotency)
 }

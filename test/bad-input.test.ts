@@ -113,7 +113,7 @@ await t.test('limits of 1 and 200 are taken, and the pages of the longest names 
 })
 
 await t.test('good values of the table pass, so that it is the bad ones that are refused', async (t) => {
-  for (const [route, row] of Object.entries(routes)) {
+  for (const [route, row] of Object.entries(routes).filter(([, row]) => row.endless !== true)) {
     const [method = '', template = ''] = route.split(' ')
     const good = (kinds = {}) => Object.entries<{ good: unknown }>(kinds).map(([name, kind]) => [name, kind.good] as const)
     const { base_version: _base, ...fields } = Object.fromEntries(good(row.body))

@@ -6,6 +6,7 @@ import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagi
 import { isAny } from '../shared/sql.js'
 import { visibleProject } from '../shared/visibility.js'
 import type { ActivityEvent, Change } from './schemas.js'
+import { sentenceOf } from './sentences.js'
 
 const orders: Record<string, Order> = { at: { by: sql`a.created_at`, type: 'timestamptz' } }
 
@@ -35,12 +36,22 @@ const filtered = (db: Db, actor: Actor, f: ActivityFilter) => db.selectFrom('act
   .$if(f.from !== undefined, (qb) => qb.where('a.created_at', '>=', f.from as string))
   .$if(f.to !== undefined, (qb) => qb.where('a.created_at', '<', f.to as string))
 
+/** The names of the people whom an event is about: who had something and who has it, who was added, who is mentioned. */
+const peopleIn = sql<Record<string, string>>`(
+  select coalesce(jsonb_object_agg(who.id, who.name), '{}') from users who where who.id = any(array(
+    select x.id::uuid from unnest(array[a.changes -> 'assignee_id' ->> 0, a.changes -> 'assignee_id' ->> 1, a.changes -> 'ball_in_court' ->> 0,
+      a.changes -> 'ball_in_court' ->> 1, a.data ->> 'user_id']) x (id) where x.id is not null
+    union all
+    select m.id::uuid from jsonb_array_elements_text(a.data -> 'mentions') m (id))))`
+
 /** One page of the log, and one row more when there is a next page. One statement. */
-export function listActivity (db: Db, { actor, filter, page }: { actor: Actor, filter: ActivityFilter, page: PageRequest }) {
-  return keyset(filtered(db, actor, filter).innerJoin('users as u', 'u.id', 'a.actor_id')
+export async function listActivity (db: Db, { actor, filter, page }: { actor: Actor, filter: ActivityFilter, page: PageRequest }) {
+  const events = await keyset(filtered(db, actor, filter).innerJoin('users as u', 'u.id', 'a.actor_id')
     .select(['a.id', 'a.created_at as at', 'a.entity_type', 'a.entity_id', 'a.action', 'a.project_id', 'a.task_id', 'a.version', 'a.changes', 'a.data', 'a.request_id'])
-    .select(sql<{ id: string, name: string, email: string }>`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('actor')),
-  orders, sql`a.id`, page).$castTo<Static<typeof ActivityEvent> & Keyed>().execute()
+    .select(sql<{ id: string, name: string, email: string }>`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('actor'))
+    .select(peopleIn.as('people')),
+  orders, sql`a.id`, page).$castTo<Omit<Static<typeof ActivityEvent>, 'sentence'> & Keyed & { people: Record<string, string> }>().execute()
+  return events.map((event) => ({ ...event, sentence: sentenceOf(event) }))
 }
 
 export async function countActivity (db: Db, { actor, filter }: { actor: Actor, filter: ActivityFilter }): Promise<number> {

@@ -9,6 +9,7 @@ export const ActivityEvent = Type.Object({
   entity_type: Type.String(),
   entity_id: Id,
   action: Type.String(),
+  sentence: Type.String({ description: 'the change in English, for a person to read' }),
   actor: ref(Person),
   project_id: Nullable(Id),
   task_id: Nullable(Id),

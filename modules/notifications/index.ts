@@ -1,11 +1,18 @@
 import fp from 'fastify-plugin'
-import { notify } from './consumer.js'
+import { notifier } from './consumer.js'
+import { createHub } from './hub.js'
+import { preferenceRoutes } from './preferences/routes.js'
 import { notificationRoutes } from './routes.js'
-import { Notification } from './schemas.js'
+import { Notification, NotificationPreferences } from './schemas.js'
+import { streamRoutes } from './stream-routes.js'
 
 /** What people are told, made from the stream of events. */
 export default fp(async function notifications (app) {
   app.addSchema(Notification)
-  app.events.consume(notify)
+  app.addSchema(NotificationPreferences)
+  const hub = createHub(app)
+  app.events.consume(notifier(hub.told))
   app.register(notificationRoutes)
-}, { name: 'notifications', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events'] })
+  app.register(preferenceRoutes)
+  app.register(streamRoutes, { hub })
+}, { name: 'notifications', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'wakeups', 'metrics'] })

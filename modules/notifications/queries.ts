@@ -4,6 +4,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { visibleProject } from '../shared/visibility.js'
 import type { Static } from 'typebox'
+import { CONSUMER } from './consumer.js'
 import type { Notification } from './schemas.js'
 
 export type NotificationRow = Static<typeof Notification>
@@ -22,13 +23,15 @@ const filtered = (db: Db, actor: Actor, { unread, type, project }: NotificationF
   .$if(project !== undefined, (qb) => qb.where('n.project_id', '=', project as string))
 
 const shown = (db: Db, actor: Actor, filter: NotificationFilter) => filtered(db, actor, filter).innerJoin('users as u', 'u.id', 'n.actor_id')
-  .select(['n.id', 'n.type', 'n.project_id', 'n.task_id', 'n.comment_id', 'n.read_at', 'n.created_at', 't.title as task_title'])
+  .select(['n.id', 'n.type', 'n.project_id', 'n.task_id', 'n.comment_id', 'n.event_count', 'n.read_at', 'n.created_at', 't.title as task_title'])
   .select([
     sql<string>`p.code || '-' || t.number`.as('task_key'),
+    sql<string>`coalesce(n.updated_at, n.created_at)`.as('updated_at'),
     sql<boolean>`n.read_at is not null`.as('is_read'),
     sql<{ id: string, name: string, email: string }>`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('actor'),
-    sql<string>`u.name || case n.type when 'task_assigned' then ' assigned you ' when 'ball_received' then ' put the ball in your court: ' else ' mentioned you on ' end
-      || p.code || '-' || t.number || ' ' || t.title`.as('message')
+    sql<string>`u.name || case n.type when 'task_assigned' then ' assigned you ' when 'ball_received' then ' put the ball in your court: ' when 'mentioned' then ' mentioned you on '
+      when 'commented' then ' commented on ' else ' changed the status of ' end || p.code || '-' || t.number || ' ' || t.title
+      || case when n.event_count > 1 then ' (' || n.event_count || ' times lately)' else '' end`.as('message')
   ])
 
 /** One page of the person's notifications, and one row more when there is a next page. */
@@ -56,7 +59,36 @@ export async function markRead (db: Db, { id, actor }: { id: string, actor: Acto
  * @returns how many were not
  */
 export async function markAllRead (db: Db, userId: string): Promise<number> {
-  const { numUpdatedRows } = await db.updateTable('notifications').set({ read_at: sql<string>`clock_timestamp()` })
-    .where('user_id', '=', userId).where('read_at', 'is', null).executeTakeFirst()
+  const { numUpdatedRows } = await db
+    // In the order in which the consumer locks them too: the two would wait for each other otherwise.
+    .with('mine', (cte) => cte.selectFrom('notifications').select('id').where('user_id', '=', userId).where('read_at', 'is', null).orderBy('id').forNoKeyUpdate())
+    .updateTable('notifications').from('mine').set({ read_at: sql<string>`clock_timestamp()` })
+    .whereRef('notifications.id', '=', 'mine.id').executeTakeFirst()
   return Number(numUpdatedRows)
+}
+
+const consumed = sql<number>`coalesce((select position from event_cursors where consumer = ${CONSUMER}), 0)`
+
+/** The position after which a stream begins: the one that a client knows, but never one that was not reached yet; else now. */
+export async function whereToBegin (db: Db, known?: number): Promise<number> {
+  const { rows: [row] } = await sql<{ position: number }>`select least(${known ?? null}::bigint, ${consumed}) as position`.execute(db)
+  return (row as NonNullable<typeof row>).position
+}
+
+/** What the person was told after a position, in the order of positions, as the list would show it. */
+export function streamedAfter (db: Db, { actor, after, limit }: { actor: Actor, after: number, limit: number }) {
+  return shown(db, actor, {}).select('n.position').where('n.position', '>', after).orderBy('n.position').limit(limit)
+    .$castTo<NotificationRow & { position: number }>().execute()
+}
+
+/**
+ * Which of these people were told something after a position, and the position up to which everybody has been told, both
+ * as of one moment. Without a position it is nobody.
+ */
+export async function whoWasTold (db: Db, { users, after }: { users: string[], after?: number }): Promise<{ cursor: number, users: string[] }> {
+  const { rows: [row] } = await sql<{ cursor: number, users: string[] }>`
+    select ${consumed} as cursor,
+      array(select u.id from unnest(${users}::uuid[]) u (id)
+        where ${after ?? null}::bigint is null or exists (select from notifications n where n.user_id = u.id and n.position > ${after ?? null}::bigint)) as users`.execute(db)
+  return row as NonNullable<typeof row>
 }

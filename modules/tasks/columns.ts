@@ -18,7 +18,7 @@ export const storedColumns = (alias: string): RawBuilder<unknown> =>
  * The whole task, to select: the stored columns of `t`, its key from the project `p`, and what the clock adds.
  * @param now the instant that overdue, stalled and held are counted to
  */
-export const taskSelection = (now: Date): AliasedRawBuilder<unknown, string>[] => [
+export const taskSelection = (now: Date | string): AliasedRawBuilder<unknown, string>[] => [
   ...stored.map((column) => sql`${sql.ref(`t.${column}`)}`.as(column)),
   sql`p.code || '-' || t.number`.as('key'),
   sql`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`.as('is_overdue'),
@@ -27,7 +27,7 @@ export const taskSelection = (now: Date): AliasedRawBuilder<unknown, string>[] =
 ]
 
 /** The same, for statements that are written out. */
-export const taskOf = (now: Date): RawBuilder<unknown> => sql.join(taskSelection(now))
+export const taskOf = (now: Date | string): RawBuilder<unknown> => sql.join(taskSelection(now))
 
 /** The fields whose changes are events, as an object: what the log compares and what a change overrides. */
 export const taskFields = (alias: string): RawBuilder<unknown> =>

@@ -8,12 +8,13 @@ import { findProject } from '../projects/index.js'
 import { etag, sendVersioned, versionsOf } from '../shared/etags.js'
 import { sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
+import { findTaskAsOf } from './as-of.js'
 import { changeTasks } from './change.js'
 import { finished, inactive, NothingToChange, refusalOf, TwiceInBulk, unknownParent, unknownProject } from './errors.js'
 import { mergeTask } from './merge.js'
 import { isFinished } from './rules.js'
 import { countTasks, createTask, findTask, listTasks, setTaskDeleted, type View } from './queries.js'
-import { BulkUpdate, CreateProjectTask, CreateTask, ListAllTasks, ListProjectTasks, Task, UpdateTask, type TaskQuery } from './schemas.js'
+import { BulkUpdate, CreateProjectTask, CreateTask, GetTask, ListAllTasks, ListProjectTasks, Task, UpdateTask, type TaskQuery } from './schemas.js'
 
 const tags = ['tasks']
 
@@ -69,10 +70,12 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/tasks/:id', {
     config: { permission: 'tasks:read' },
-    schema: { operationId: 'getTask', summary: 'One task', tags, params: IdParams, headers: IfNoneMatch, querystring: NoQuery, response: { 200: ref(Task), ...problems } }
+    schema: { operationId: 'getTask', summary: 'One task, now or as it was', tags, params: IdParams, headers: IfNoneMatch, querystring: GetTask, response: { 200: ref(Task), ...problems } }
   }, async (request, reply) => {
-    const task = await findTask(app.db, { id: request.params.id, view: viewOf(request) }) ?? raise(new NotFound('task'))
-    return sendVersioned(request, reply, task)
+    const { params: { id }, query: { as_of: asOf } } = request
+    const view = viewOf(request)
+    const task = asOf === undefined ? await findTask(app.db, { id, view }) : await findTaskAsOf(app.db, { id, view, asOf })
+    return sendVersioned(request, reply, task ?? raise(new NotFound('task')))
   })
 
   app.patch('/tasks/:id', {

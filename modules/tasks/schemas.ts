@@ -71,6 +71,10 @@ export const BulkChange = Type.Object({
 }, { additionalProperties: false })
 export const BulkUpdate = Type.Object({ changes: Type.Array(BulkChange, { minItems: 1, maxItems: MOST_CHANGES }) }, { additionalProperties: false })
 
+export const GetTask = Type.Object({
+  as_of: Type.Optional(Type.String({ format: 'date-time', description: 'the task as it was then, rebuilt from the log; a time that has not come is now' }))
+}, { additionalProperties: false })
+
 /** A user id, `me`, or `none`. */
 const Whom = Type.String({ pattern: '^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$', maxLength: 36 })
 

@@ -69,3 +69,13 @@ export function createPool (url: string, config: Config): pg.Pool {
     keepAlive: true
   })
 }
+
+/** A connection of its own, outside the pool, for LISTEN: it waits for as long as it takes. The caller connects and ends it. */
+export function createListeningClient (url: string, config: Config): pg.Client {
+  return new pg.Client({
+    ...connectionOptions(url, config.DB_SSL_REJECT_UNAUTHORIZED),
+    application_name: 'eden-erp-listener',
+    connectionTimeoutMillis: config.DB_CONNECTION_TIMEOUT_MS,
+    keepAlive: true
+  })
+}

@@ -114,16 +114,27 @@ export interface IdempotencyKeys {
   user_id: string;
 }
 
+export interface NotificationPreferences {
+  channel: string;
+  is_on: boolean;
+  type: string;
+  updated_at: Generated<string>;
+  user_id: string;
+}
+
 export interface Notifications {
   actor_id: string;
   comment_id: string | null;
   created_at: string;
+  event_count: Generated<number>;
   event_id: string;
   id: string;
+  position: number | null;
   project_id: string;
   read_at: string | null;
   task_id: string;
   type: string;
+  updated_at: string | null;
   user_id: string;
 }
 
@@ -252,6 +263,7 @@ export interface DB {
   event_positions: EventPositions;
   event_sequencer: EventSequencer;
   idempotency_keys: IdempotencyKeys;
+  notification_preferences: NotificationPreferences;
   notifications: Notifications;
   permissions: Permissions;
   project_counters: ProjectCounters;

@@ -17,6 +17,8 @@ export interface Row {
   ifMatch?: true
   /** The answer when the id of a parameter is well-formed but unknown, where that is not 404. */
   unknown?: Record<string, [status: number, code: string]>
+  /** The answer to a good request does not end. */
+  endless?: true
   /** Answers without an identity, whatever the query string: monitors add their own. */
   open?: true
 }
@@ -61,6 +63,7 @@ const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, ac
 const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
 const person = commaListOf({ ...uuid, good: 'me' }, 50)
 const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
+const channels: Kind = { good: { in_app: false }, bad: { null: null, 'a boolean': true, 'a text': 'on', 'a list': [] } }
 const project = { ids: { id: 'project' } } as const
 const task = { ids: { id: 'task' } } as const
 const open: Row = { open: true }
@@ -107,7 +110,7 @@ export const routes: Record<string, Row> = {
   'GET /api/projects/{id}/tasks': { ...project, query: taskFilters },
   'POST /api/tasks': { body: { project_id: uuid, ...taskFields }, required: ['project_id', 'title'] },
   'POST /api/projects/{id}/tasks': { ...project, body: taskFields, required: ['title'] },
-  'GET /api/tasks/{id}': task,
+  'GET /api/tasks/{id}': { ...task, query: { as_of: time } },
   'PATCH /api/tasks/{id}': { ...task, body: { ...taskFields, base_version: version }, ifMatch: true },
   'DELETE /api/tasks/{id}': { ...task, ifMatch: true },
   'POST /api/tasks/{id}/restore': task,
@@ -143,6 +146,9 @@ export const routes: Record<string, Row> = {
   'GET /api/notifications/unread-count': {},
   'PATCH /api/notifications/{id}/read': { ids: { id: 'notification' } },
   'PATCH /api/notifications/mark-all-read': {},
+  'GET /api/notifications/preferences': {},
+  'PUT /api/notifications/preferences': { body: { ball_received: channels, task_assigned: channels, mentioned: channels, commented: channels, task_changed: channels } },
+  'GET /api/notifications/stream': { query: { last_event_id: count(0, Number.MAX_SAFE_INTEGER) }, endless: true },
 
   'GET /api/search': { query: { q: text('pump', { 'too long': 'x'.repeat(201), blank: ' ' }), type: commaListOf(oneOf('task')), project: commaListOf(uuid, 50), limit: count(1, 50) }, needs: ['q'] },
 

@@ -62,6 +62,7 @@ await t.test('reopening gives the ball back, and tells whom it is given to', asy
   await s.post(`/api/tasks/${task.id}/ball`, { to_user_id: ray.id })
   await s.patch(`/api/tasks/${task.id}`, { status: 'done' })
   t.equal((await told(ray)).length, 1)
+  await s.patch('/api/notifications/mark-all-read', undefined, { as: ray })
   await s.patch(`/api/tasks/${task.id}`, { status: 'in_progress' })
   t.same(await types(ray), ['ball_received', 'ball_received'])
 })

@@ -1,0 +1,30 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { SELF } from '../../../plugins/auth.js'
+import { NoQuery, problems, ref } from '../../shared/schemas.js'
+import { NotificationPreferences, SetNotificationPreferences } from '../schemas.js'
+import { findPreferences, setPreferences } from './queries.js'
+
+const tags = ['notifications']
+const config = { permission: SELF }
+
+export const preferenceRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/preferences', {
+    config,
+    schema: { operationId: 'getNotificationPreferences', summary: 'What I want to be told', tags, querystring: NoQuery, response: { 200: ref(NotificationPreferences), ...problems } }
+  }, ({ actor }) => findPreferences(app.db, actor.id))
+
+  app.put('/preferences', {
+    config,
+    schema: {
+      operationId: 'setNotificationPreferences',
+      summary: 'Say what I want to be told; a type that is left out is on',
+      tags,
+      querystring: NoQuery,
+      body: SetNotificationPreferences,
+      response: { 200: ref(NotificationPreferences), ...problems }
+    }
+  }, async ({ actor, body }) => {
+    await setPreferences(app.db, actor.id, body)
+    return findPreferences(app.db, actor.id)
+  })
+}
