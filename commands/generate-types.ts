@@ -15,7 +15,7 @@ export function generateTypes (connectionString: string): Promise<string> {
     // kysely-codegen is CommonJS, and sees the types of Kysely's other build: the object is the same.
     db: db as never,
     dialect: new PostgresDialect({ dateParser: 'string', numericParser: 'number' }),
-    excludePattern: '(kysely_*)',
+    excludePattern: '(kysely_*|graphile_worker.*)',
     typeMapping: { timestamptz: 'string', int8: 'number', numeric: 'number', tsvector: 'string' },
     print: false,
     outFile: null

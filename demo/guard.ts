@@ -31,7 +31,9 @@ const seedRow: Record<string, string> = {
   activity_log: isSeedId('id'),
   notifications: isSeedId('id'),
   event_positions: isSeedId('event_id'),
-  event_cursors: 'true'
+  event_cursors: 'true',
+  job_runs: 'true',
+  job_workers: 'true'
 }
 
 /**

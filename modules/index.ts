@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import activity from './activity/index.js'
+import jobs from './jobs/index.js'
 import notifications from './notifications/index.js'
 import projects from './projects/index.js'
 import reports from './reports/index.js'
@@ -18,4 +19,5 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   await app.register(notifications, { prefix: '/api/notifications' })
   await app.register(search, { prefix: '/api' })
   await app.register(reports, { prefix: '/api/reports' })
+  await app.register(jobs, { prefix: '/api/admin/jobs' })
 }

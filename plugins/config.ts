@@ -33,11 +33,16 @@ const variables = {
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
 
+  NOTIFICATION_RETENTION_DAYS: Type.Integer({ minimum: 1, maximum: 36500, default: 365, description: 'how long notifications are kept' }),
   STREAM_HEARTBEAT_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 15000, description: 'how often a quiet live stream says that it is there; a client that takes nothing for two of them is dropped' }),
   STREAM_POLL_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 2000, description: 'how often live streams look for what nothing woke them for' }),
   STREAM_RETRY_MS: Type.Integer({ minimum: 0, maximum: 600000, default: 2000, description: 'how long a client waits before it opens a broken live stream again' }),
   STREAM_MAX_AGE_MS: Type.Integer({ minimum: 100, maximum: 86400000, default: 900000, description: 'how long a live stream lasts: then the client opens it again, and is signed in anew' }),
   STREAMS_PER_PERSON: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'the most live streams that one person has open on one instance' }),
+
+  JOBS_ENABLED: Type.Boolean({ default: true, description: 'whether this instance does scheduled jobs; at least one must' }),
+  JOBS_TIMEZONE: Type.String({ pattern: '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$', default: 'America/Toronto', description: 'the time zone in whose time jobs are scheduled', allowed: 'a time zone like America/Toronto' }),
+  JOBS_TICK_MS: Type.Integer({ minimum: 10, maximum: 60000, default: 5000, description: 'how often an instance looks for jobs that are due' }),
 
   PRESSURE_MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60000, default: 1000, description: 'requests are shed (503) above this mean delay of the event loop; 0 turns it off' }),
   PRESSURE_MAX_HEAP_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this heap size; 0 turns it off' }),
@@ -76,6 +81,7 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 }
 
 function crossChecks (config: Config): string[] {
+  if (!isTimeZone(config.JOBS_TIMEZONE)) return [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
   if (config.NODE_ENV !== 'production') return []
   // Without a database nothing else matters: one line, not a list.
   if (config.DATABASE_URL === undefined) return ['DATABASE_URL must be set in production: the embedded database is for development only']
@@ -83,6 +89,14 @@ function crossChecks (config: Config): string[] {
     config.JWT_SECRET === undefined && 'JWT_SECRET must be set in production: at least 32 characters',
     config.AUTH_DEV_HEADERS === true && 'AUTH_DEV_HEADERS must not be true in production: anyone could act as anyone'
   ].filter((line) => line !== false)
+}
+
+function isTimeZone (name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
 }
 
 function explain (error: ErrorObject, given: Record<string, string | undefined>): string {
@@ -93,7 +107,8 @@ function explain (error: ErrorObject, given: Record<string, string | undefined>)
 
 /** What a variable may be, in words: also used by the documentation table. */
 export function describeAllowed (schema: object): string {
-  const { type, enum: values, minimum, maximum, minLength, pattern } = schema as Record<string, any>
+  const { type, enum: values, minimum, maximum, minLength, pattern, allowed } = schema as Record<string, any>
+  if (allowed !== undefined) return allowed
   if (values !== undefined) return `one of ${values.join(', ')}`
   if (type === 'boolean') return 'true or false'
   if (type === 'integer') return maximum === undefined ? `an integer of ${minimum} or more` : `an integer from ${minimum} to ${maximum}`

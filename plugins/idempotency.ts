@@ -38,6 +38,20 @@ function keyOf (request: FastifyRequest): string | undefined {
   return key
 }
 
+/** Rows of one statement: a clean-up never holds many locks. */
+const BATCH = 5000
+
+/** Forgets answers that are too old to be repeated. @returns how many */
+async function expireKeys (db: Db, signal?: AbortSignal): Promise<number> {
+  let total = 0
+  for (let count = BATCH; count === BATCH && signal?.aborted !== true; total += count) {
+    const { numAffectedRows } = await sql`
+      delete from idempotency_keys where ctid = any(array(select ctid from idempotency_keys where expires_at <= now() limit ${BATCH} for update skip locked))`.execute(db)
+    count = Number(numAffectedRows)
+  }
+  return total
+}
+
 /** Decorates `app.once`. */
 export default fp(async function idempotency (app) {
   async function remember<T> (key: string, request: FastifyRequest, work: (db: Db) => Promise<Answer<T>>): Promise<Answer<T>> {
@@ -67,10 +81,16 @@ export default fp(async function idempotency (app) {
     })
   }
 
+  app.jobs.schedule({
+    name: 'expire_idempotency_keys',
+    description: 'forget the answers to requests with an Idempotency-Key, after their 24 hours',
+    cron: '10 * * * *',
+    run: async ({ db, signal }) => ({ keys: await expireKeys(db, signal) })
+  })
   app.decorate('once', async (request, reply, work) => {
     const key = keyOf(request)
     const { status, headers, body } = key === undefined ? await work(app.db) : await remember(key, request, work)
     reply.code(status).headers(headers ?? {})
     return body
   })
-}, { name: 'idempotency', dependencies: ['database', 'errors', 'auth'] })
+}, { name: 'idempotency', dependencies: ['database', 'errors', 'auth', 'jobs'] })

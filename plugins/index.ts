@@ -9,6 +9,7 @@ import errors from './errors.js'
 import events from './events.js'
 import health from './health.js'
 import idempotency from './idempotency.js'
+import jobs from './jobs/index.js'
 import metrics from './metrics.js'
 import migrations from './migrations.js'
 import openapi from './openapi.js'
@@ -45,5 +46,6 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(version)
   await app.register(events) // before the modules that consume them
   await app.register(wakeups) // before the modules that wait for them
+  await app.register(jobs) // before the modules that schedule them
   await app.register(idempotency)
 }

@@ -43,7 +43,7 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on('error', () => {}) // a test may take the server's connections away
   const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
-  const config = parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', DATABASE_URL: url, JWT_SECRET, ...environment })
+  const config = parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', JOBS_ENABLED: 'false', DATABASE_URL: url, JWT_SECRET, ...environment })
   const app = await buildApp(config, { clock })
   await app.ready()
   t.teardown(async () => {

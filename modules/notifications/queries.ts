@@ -92,3 +92,21 @@ export async function whoWasTold (db: Db, { users, after }: { users: string[], a
         where ${after ?? null}::bigint is null or exists (select from notifications n where n.user_id = u.id and n.position > ${after ?? null}::bigint)) as users`.execute(db)
   return row as NonNullable<typeof row>
 }
+
+/** Rows of one statement: a clean-up never holds many locks. */
+const BATCH = 5000
+
+/**
+ * Deletes what people were told so long ago, read or not.
+ * @returns how many
+ */
+export async function expireNotifications (db: Db, { days, signal }: { days: number, signal?: AbortSignal }): Promise<number> {
+  let total = 0
+  for (let count = BATCH; count === BATCH && signal?.aborted !== true; total += count) {
+    const { numAffectedRows } = await sql`
+      delete from notifications where id = any(array(
+        select id from notifications where created_at < now() - make_interval(days => ${days}::int) order by created_at limit ${BATCH} for update skip locked))`.execute(db)
+    count = Number(numAffectedRows)
+  }
+  return total
+}

@@ -79,3 +79,16 @@ export function createListeningClient (url: string, config: Config): pg.Client {
     keepAlive: true
   })
 }
+
+/** The pool of the job queue: its own, so that jobs and requests do not wait for each other; one of its connections listens. */
+export function createQueuePool (url: string, config: Config): pg.Pool {
+  return new pg.Pool({
+    ...connectionOptions(url, config.DB_SSL_REJECT_UNAUTHORIZED),
+    max: 4,
+    application_name: 'eden-erp-jobs',
+    options: '-c TimeZone=UTC',
+    connectionTimeoutMillis: config.DB_CONNECTION_TIMEOUT_MS,
+    statement_timeout: config.DB_STATEMENT_TIMEOUT_MS,
+    keepAlive: true
+  })
+}

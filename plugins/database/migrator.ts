@@ -1,6 +1,7 @@
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
-import { FileMigrationProvider, Kysely, Migrator, PostgresDialect, type MigrationResult } from 'kysely'
+import { Logger, runMigrations } from 'graphile-worker'
+import { FileMigrationProvider, Kysely, Migrator, PostgresDialect, sql, type MigrationResult } from 'kysely'
 import pg from 'pg'
 
 /** The folder of migrations beside this code, in the source tree and in `dist` alike. */
@@ -28,7 +29,8 @@ export async function withMigrationConnection<T> (connectionString: string, work
 }
 
 /**
- * Applies the pending migrations, all in one transaction; safe to run from two processes at once.
+ * Applies the pending migrations, all in one transaction, and after them those of the job queue, which keeps its own list in
+ * its own schema; safe to run from two processes at once.
  * @returns what was applied, in order; empty when there was nothing to do
  * @throws the error of the migration that failed, after which nothing is applied
  */
@@ -36,6 +38,8 @@ export function migrateToLatest (connectionString: string): Promise<MigrationRes
   return withMigrationConnection(connectionString, async (db) => {
     const { error, results } = await createMigrator(db).migrateToLatest()
     if (error !== undefined) throw error
+    await sql`select pg_advisory_lock(hashtextextended('migrations of the job queue', 0))`.execute(db) // until the connection ends
+    await runMigrations({ connectionString, maxPoolSize: 1, logger: new Logger(() => () => {}) })
     return results ?? []
   })
 }

@@ -114,6 +114,27 @@ export interface IdempotencyKeys {
   user_id: string;
 }
 
+export interface JobRuns {
+  attempt: Generated<number>;
+  created_at: Generated<string>;
+  error: string | null;
+  finished_at: string | null;
+  id: string;
+  instance: string | null;
+  job: string;
+  outcome: Json | null;
+  requested_by: string | null;
+  slot: string;
+  started_at: string | null;
+  state: Generated<string>;
+}
+
+export interface JobWorkers {
+  instance: string;
+  seen_at: string;
+  worker_id: string;
+}
+
 export interface NotificationPreferences {
   channel: string;
   is_on: boolean;
@@ -263,6 +284,8 @@ export interface DB {
   event_positions: EventPositions;
   event_sequencer: EventSequencer;
   idempotency_keys: IdempotencyKeys;
+  job_runs: JobRuns;
+  job_workers: JobWorkers;
   notification_preferences: NotificationPreferences;
   notifications: Notifications;
   permissions: Permissions;

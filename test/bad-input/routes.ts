@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -149,6 +149,11 @@ export const routes: Record<string, Row> = {
   'GET /api/notifications/preferences': {},
   'PUT /api/notifications/preferences': { body: { ball_received: channels, task_assigned: channels, mentioned: channels, commented: channels, task_changed: channels } },
   'GET /api/notifications/stream': { query: { last_event_id: count(0, Number.MAX_SAFE_INTEGER) }, endless: true },
+
+  'GET /api/admin/jobs/': {},
+  'GET /api/admin/jobs/runs': { query: { ...page('-created_at'), job: commaListOf(text('expire_job_runs', { 'other case': 'Runs', 'two words': 'a b', 'too long': 'x'.repeat(61) }), 50), state: commaListOf(oneOf('failed')) } },
+  'GET /api/admin/jobs/runs/{id}': { ids: { id: 'run' } },
+  'POST /api/admin/jobs/runs': { body: { job: text('make_activity_partitions', { 'other case': 'Runs', 'two words': 'a b', 'too long': 'x'.repeat(61), null: null as never }) }, required: ['job'] },
 
   'GET /api/search': { query: { q: text('pump', { 'too long': 'x'.repeat(201), blank: ' ' }), type: commaListOf(oneOf('task')), project: commaListOf(uuid, 50), limit: count(1, 50) }, needs: ['q'] },
 

@@ -1,0 +1,71 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Logger, run, type Runner, type RunnerOptions, type TaskList, type WorkerEvents } from 'graphile-worker'
+import type { FastifyBaseLogger } from 'fastify'
+import type pg from 'pg'
+
+/** How many jobs an instance does at once. */
+const AT_ONCE = 2
+const LONGEST_WAIT_MS = 30_000
+/** How long a job that runs when the service ends may take to notice; then it is given back to the queue. */
+const ABORT_AFTER_MS = 5_000
+
+export interface Worker {
+  /** Names under which this instance takes jobs now. */
+  ids: () => string[]
+  /** Lets what runs come to an end, for as long as it is given, and takes no more. */
+  stop: () => Promise<void>
+}
+
+/** Its messages, in our log: what it calls info is of interest to whoever looks for something. */
+const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' } as const
+
+/** Takes jobs from the queue as long as the app runs; a queue that was lost is taken up again, ever more slowly. */
+export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList: TaskList, log: FastifyBaseLogger }): Worker {
+  let ids: string[] = []
+  let runner: Runner | undefined
+  const stopped = new AbortController()
+
+  const events: WorkerEvents = new EventEmitter()
+  events.on('worker:create', ({ worker }) => { ids.push(worker.workerId) })
+  events.on('pool:create', ({ workerPool }) => { ids.push(workerPool.id) })
+  const options: RunnerOptions = {
+    pgPool: pool,
+    taskList,
+    logger: new Logger(() => (level, message) => { log[levels[level]]({ queue: message }, 'the job queue says') }),
+    concurrency: AT_ONCE,
+    noHandleSignals: true,
+    parsedCronItems: [],
+    // Without a batch, however short, the library tells the queue of an end without waiting for it: a connection that is lost
+    // just then would be an unhandled rejection, and end the process. A batch is tried again.
+    preset: { worker: { gracefulShutdownAbortTimeout: ABORT_AFTER_MS, completeJobBatchDelay: 0, failJobBatchDelay: 0 } }
+  }
+
+  async function keepRunning (): Promise<void> {
+    for (let failures = 0; !stopped.signal.aborted; failures++) {
+      ids = []
+      try {
+        runner = await run({ ...options, events })
+        if (stopped.signal.aborted) await runner.stop()
+        else failures = 0
+        await runner.promise
+      } catch (err) {
+        if (!stopped.signal.aborted) log.warn({ err }, 'the job queue was lost: jobs wait until it is back')
+      }
+      runner = undefined
+      // Instances that lost the same server do not all come back at the same moment.
+      const wait = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2)
+      await delay(wait, undefined, { signal: stopped.signal, ref: false }).catch(() => {}) // cut short by the end
+    }
+  }
+  const running = keepRunning()
+
+  return {
+    ids: () => ids,
+    async stop () {
+      stopped.abort()
+      await runner?.stop().catch(() => {}) // it may have ended by itself
+      await running
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { buildApp } from '../../app.js'
+import type { Job } from '../../plugins/jobs/index.js'
+import { createSchedule } from '../../plugins/jobs/schedule.js'
+import { startApp, type TestApp } from '../helper.js'
+
+const BASE = ['expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'make_activity_partitions']
+const iso = (...dates: Date[]) => dates.map((date) => date.toISOString())
+async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
+  while (!await condition()) await delay(5)
+}
+
+/** One more instance on a database, which does jobs; its clock is given, and it has these jobs beside its own. */
+async function instance (t: Test, s: TestApp, { clock, jobs = [] }: { clock?: () => Date, jobs?: Job[] } = {}) {
+  // Apps that are built at once keep each other's connections waiting, on a busy machine for long.
+  const app = await buildApp({ ...s.app.config, JOBS_ENABLED: true, JOBS_TICK_MS: 25, DB_CONNECTION_TIMEOUT_MS: 60_000 }, { clock })
+  for (const job of jobs) app.jobs.schedule(job)
+  await app.ready()
+  t.teardown(() => app.close())
+  return app
+}
+const runsOf = (s: TestApp, job: string) => s.query('select * from job_runs where job = $1 order by slot', [job])
+
+await t.test('a schedule is by the clock on the wall, across both changes of it, and each slot is there once', async (t) => {
+  const half = createSchedule('30 2 * * *', 'America/Toronto') // half past two is skipped on 8 March 2026
+  t.same(iso(half.nextSlot(new Date('2026-03-07T08:00:00Z')), half.nextSlot(new Date('2026-03-08T07:00:00Z'))), ['2026-03-08T07:00:00.000Z', '2026-03-09T06:30:00.000Z'], 'the first moment after the gap')
+  const twice = createSchedule('30 1 * * *', 'America/Toronto') // half past one comes twice on 1 November 2026
+  t.same(iso(twice.nextSlot(new Date('2026-11-01T05:00:00Z')), twice.nextSlot(new Date('2026-11-01T05:30:00Z'))), ['2026-11-01T05:30:00.000Z', '2026-11-02T06:30:00.000Z'])
+  t.same(iso(twice.lastSlot(new Date('2026-11-01T06:45:00Z'))), ['2026-11-01T05:30:00.000Z'], 'the second one is none')
+  const often = createSchedule('*/5 * * * *', 'America/Toronto')
+  for (const change of ['2026-03-08T06:00:00Z', '2026-11-01T05:00:00Z']) {
+    let slot = often.lastSlot(new Date(change))
+    for (let n = 0; n < 36; n++) {
+      const next = often.nextSlot(slot)
+      t.equal(next.getTime() - slot.getTime(), 300_000, 'what is done every five minutes is, in the repeated hour too')
+      slot = next
+    }
+  }
+  t.throws(() => createSchedule('61 * * * *', 'America/Toronto'), /minute/)
+  t.throws(() => createSchedule('* * * * *', 'Mars/Olympus').nextSlot(new Date(0)), /Mars/)
+})
+
+await t.test('the last slot is never later than now, and the next one never leaves one out', (t) => {
+  const crons = ['*/5 * * * *', '10 * * * *', '30 2 * * *', '0 7 * * 1', '15 3 1 * *']
+  const zones = ['America/Toronto', 'America/St_Johns', 'Australia/Lord_Howe', 'UTC', 'Asia/Kathmandu']
+  const from = Date.parse('2026-01-01T00:00:00Z')
+  fc.assert(fc.property(fc.constantFrom(...crons), fc.constantFrom(...zones), fc.integer({ min: 0, max: 370 * 86_400_000 }), (cron, zone, ms) => {
+    const [schedule, now] = [createSchedule(cron, zone), new Date(from + ms)]
+    const [last, next] = [schedule.lastSlot(now), schedule.nextSlot(now)]
+    return last <= now && next > now && schedule.nextSlot(last).getTime() === next.getTime() && schedule.lastSlot(last).getTime() === last.getTime()
+  }), { numRuns: 300 })
+  t.end()
+})
+
+await t.test('a slot is run once, however many instances look; what was due while none ran is run once too', async (t) => {
+  const s = await startApp(t)
+  let now = new Date('2026-03-06T12:00:30Z')
+  const done: string[] = []
+  const job: Job = { name: 'count', description: 'x', cron: '0 7 * * *', run: async ({ now }) => { done.push(now.toISOString()); return { things: 2 } } }
+  const apps = await Promise.all([1, 2, 3].map(() => instance(t, s, { clock: () => now, jobs: [job] })))
+  await Promise.all(apps.flatMap((app) => [app.jobs.tick(), app.jobs.tick()]))
+  await eventually(async () => (await runsOf(s, 'count')).at(0)?.state === 'succeeded')
+  now = new Date('2026-03-09T11:30:00Z') // three days later, after the change: seven o'clock is half an hour ago
+  await Promise.all(apps.map((app) => app.jobs.tick()))
+  await eventually(async () => (await runsOf(s, 'count')).at(-1)?.state === 'succeeded' && done.length === 2)
+  t.match(await s.query("select to_json(slot) #>> '{}' as slot, state, attempt, outcome, error, requested_by, finished_at > started_at as in_order from job_runs where job = 'count' order by job_runs.slot"), [
+    { slot: /^2026-03-06T12:00:00/, state: 'succeeded', attempt: 1, outcome: { things: 2 }, error: null, requested_by: null, in_order: true },
+    { slot: /^2026-03-09T11:00:00/, state: 'succeeded' }
+  ])
+  t.same(done, ['2026-03-06T12:00:30.000Z', '2026-03-09T11:30:00.000Z'])
+  t.same(await s.query("select distinct job from job_runs where job <> 'count' order by 1"), BASE.map((job) => ({ job })), 'the jobs of the domains run too')
+  t.same((await s.query('select 1 from job_runs group by job, slot having count(*) > 1')), [])
+})
+
+await t.test('a job that fails is tried again, later each time, and given up in the end; the record says so, and so do the metrics', async (t) => {
+  const s = await startApp(t)
+  let tries = 0
+  const jobs: Job[] = [
+    { name: 'second_time', description: 'x', cron: '0 0 1 1 *', run: async () => { if (++tries === 1) throw new Error('not yet'); return {} } },
+    { name: 'never', description: 'x', cron: '0 0 1 1 *', attempts: 2, run: async () => { throw new Error(`it cannot be: ${'x'.repeat(5000)}`) } }
+  ]
+  const app = await instance(t, s, { jobs })
+  const due = (job: string) => s.query('select extract(epoch from j.run_at - r.started_at)::float as wait from graphile_worker.jobs j join job_runs r on r.id::text = j.key where r.job = $1 and r.error is not null', [job])
+  await eventually(async () => (await due('second_time')).length === 1 && (await due('never')).length === 1)
+  t.match(await runsOf(s, 'second_time'), [{ state: 'waiting', attempt: 1, error: 'not yet', finished_at: null }])
+  for (const job of ['second_time', 'never']) {
+    const [{ wait }] = await due(job) as [{ wait: number }]
+    t.ok(wait > 1 && wait < 60, `the next attempt is ${wait} s later`)
+  }
+  // The wait itself is the queue's: pass it over.
+  await s.query('select graphile_worker.reschedule_jobs(array(select id::bigint from graphile_worker.jobs where last_error is not null), run_at := now())')
+  await eventually(async () => (await runsOf(s, 'second_time'))[0].state === 'succeeded' && (await runsOf(s, 'never'))[0].state === 'failed')
+  t.match(await runsOf(s, 'second_time'), [{ attempt: 2, error: null }])
+  t.match(await runsOf(s, 'never'), [{ attempt: 2, error: /^it cannot be: x{1900,}$/ }])
+  await app.jobs.tick()
+  const metrics = (await app.inject('/metrics')).body
+  for (const line of [/^eden_job_runs_total{job="never",outcome="failed"} 2$/m, /^eden_job_last_run_failed{job="never"} 1$/m, /^eden_job_last_run_failed{job="second_time"} 0$/m,
+    /^eden_job_last_run_timestamp_seconds{job="second_time"} 1\d{9}/m, /^eden_job_next_run_timestamp_seconds{job="never"} 1\d{9}/m, /^eden_job_last_duration_seconds{job="never"} 0/m]) t.match(metrics, line)
+})
+
+await t.test('what a killed worker had taken is given back after a minute, and done by another', async (t) => {
+  const s = await startApp(t)
+  const done = new EventEmitter()
+  const job: Job = { name: 'once', description: 'x', cron: '0 0 1 1 *', run: async () => { done.emit('done'); return {} } }
+  const asking = await buildApp({ ...s.app.config }, {})
+  asking.jobs.schedule(job)
+  await asking.ready()
+  t.teardown(() => asking.close())
+  await asking.jobs.tick() // asks for the runs, and does none
+  // As a worker leaves it that was killed in the middle, long enough ago.
+  await s.query("update graphile_worker._private_jobs set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes', attempts = 1 where key in (select id::text from job_runs where job = 'once')")
+  await s.query("update graphile_worker._private_job_queues set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes' where queue_name = 'once'")
+  await s.query("update job_runs set state = 'running', attempt = 1, started_at = now() - interval '2 minutes' where job = 'once'")
+  const finished = once(done, 'done')
+  await instance(t, s, { jobs: [job] })
+  await finished
+  await eventually(async () => (await runsOf(s, 'once'))[0].state === 'succeeded')
+  t.match(await runsOf(s, 'once'), [{ attempt: 2 }])
+})
+
+await t.test('the queue survives the loss of its connections, and closing waits for what runs', async (t) => {
+  const s = await startApp(t)
+  const started = new EventEmitter()
+  let finished = 0
+  const app = await instance(t, s, { jobs: [{ name: 'slow', description: 'x', cron: '0 0 1 1 *', run: async () => { started.emit('begun'); await delay(50); finished++; return {} } }] })
+  await eventually(() => finished === 1)
+  for (let n = 2; n <= 3; n++) {
+    await s.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name in ('eden-erp-jobs', 'eden-erp')")
+    await eventually(() => app.jobs.request(app.db, 'slow', s.admin.id).then((id) => id !== undefined, () => false))
+    await eventually(() => finished === n)
+  }
+  const begun = once(started, 'begun')
+  await eventually(async () => await app.jobs.request(app.db, 'slow', s.admin.id) !== undefined)
+  await begun
+  await app.close()
+  t.equal(finished, 4)
+  t.match((await runsOf(s, 'slow')).at(-1), { state: 'succeeded' })
+  t.same(await s.query('select worker_id from job_workers'), [], 'and nobody waits for its workers')
+})
+
+await t.test('an instance without a database starts, and closes', async (t) => {
+  const s = await startApp(t)
+  const app = await buildApp({ ...s.app.config, JOBS_ENABLED: true, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' })
+  await app.ready()
+  await app.jobs.tick().catch(() => {})
+  await app.close()
+  t.pass('it does')
+})
+
+await t.test('what the jobs do: expired keys, old runs and old notifications go, the rest stays', async (t) => {
+  const s = await startApp(t)
+  const project = await s.addProject()
+  await s.addTask(project.id, { assignee_id: s.member.id })
+  await s.addTask(project.id, { assignee_id: s.member.id })
+  await s.app.events.settled()
+  await s.query("update notifications set created_at = created_at - interval '366 days' where id = (select min(id::text)::uuid from notifications)")
+  for (const key of ['old', 'new']) await s.post('/api/projects', { code: `K-${key}`, name: key }, { headers: { 'idempotency-key': key } })
+  await s.query("update idempotency_keys set expires_at = now() - interval '1 second' where key = 'old'")
+  await s.query("insert into job_runs (id, job, slot, state, finished_at) select gen_random_uuid(), job, now() - interval '40 days' + n * interval '1 hour', 'succeeded', now() - interval '31 days' from unnest(array['a', 'b']) job, generate_series(1, 3) n")
+
+  t.same(await s.app.jobs.runNow('expire_idempotency_keys'), { keys: 1 })
+  t.same(await s.query('select key from idempotency_keys'), [{ key: 'new' }])
+  t.same(await s.app.jobs.runNow('expire_notifications'), { notifications: 1 })
+  t.match(await s.query('select count(*)::int from notifications'), [{ count: 1 }])
+  t.same(await s.app.jobs.runNow('expire_job_runs'), { runs: 4 })
+  t.match(await s.query("select job, count(*)::int from job_runs where job in ('a', 'b') group by 1 order by 1"), [{ job: 'a', count: 1 }, { job: 'b', count: 1 }], 'each job\'s newest stays')
+  t.match(await s.app.jobs.runNow('make_activity_partitions'), { partitions: /^\d+$/ })
+  t.same(await s.app.jobs.runNow('make_activity_partitions'), { partitions: 0 })
+  await t.rejects(s.app.jobs.runNow('nothing'), /there is no job "nothing": there are expire_/)
+})
