@@ -10,6 +10,7 @@ export async function up (db: Kysely<unknown>): Promise<void> {
       id uuid constraint job_runs_pkey primary key,
       job text not null,
       slot timestamptz not null,
+      by_clock boolean not null,
       requested_by uuid constraint job_runs_requested_by_fkey references users on delete restrict,
       state text not null default 'waiting',
       attempt integer not null default 0,
@@ -20,12 +21,14 @@ export async function up (db: Kysely<unknown>): Promise<void> {
       instance text,
       created_at timestamptz not null default clock_timestamp(),
       constraint job_runs_job_form check (job ~ '^[a-z_]{1,60}$'),
-      constraint job_runs_once_per_slot unique (job, slot),
       constraint job_runs_state_known check (state in ('waiting', 'running', 'succeeded', 'failed')),
       constraint job_runs_finished check ((state in ('succeeded', 'failed')) = (finished_at is not null)),
       constraint job_runs_outcome_object check (jsonb_typeof(outcome) = 'object'),
       constraint job_runs_error_length check (length(error) <= 2000)
     )`.execute(db)
+  // What people ask for is beside the clock: two of them may ask at one moment.
+  await sql`create unique index job_runs_once_per_slot on job_runs (job, slot) where by_clock`.execute(db)
+  await sql`create index job_runs_newest on job_runs (job, slot)`.execute(db)
   await sql`create index job_runs_by_requester on job_runs (requested_by) where requested_by is not null`.execute(db)
   await sql`create index job_runs_by_age on job_runs (created_at, id)`.execute(db)
   await sql`create index job_runs_by_job on job_runs (job, created_at, id)`.execute(db)

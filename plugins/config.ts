@@ -33,6 +33,10 @@ const variables = {
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
 
+  APP_URL: Type.String({ pattern: '^https?://[^\\s?#]*[^\\s?#/]$', default: 'http://127.0.0.1:3000', description: 'where the web front end is: links in e-mails lead there', allowed: 'a URL like https://erp.example.com, without a slash at its end' }),
+  SMTP_URL: Type.Optional(Type.String({ pattern: '^smtps?://', description: 'the server that sends e-mails, like smtps://user:password@mail.example.com; none are sent without it', allowed: 'a URL that begins with smtp:// or smtps://', ...secret })),
+  MAIL_FROM: Type.String({ pattern: '^[^\\r\\n]*[^\\s<>@]+@[^\\s<>@]+>?$', default: 'Eden ERP <eden-erp@localhost>', description: 'from whom e-mails are', allowed: 'an address like Eden ERP <erp@example.com>' }),
+  EMAIL_DELAY_MS: Type.Integer({ minimum: 0, maximum: 86400000, default: 300000, description: 'how long an e-mail gathers what comes, and leaves time to read it here, before it is sent' }),
   NOTIFICATION_RETENTION_DAYS: Type.Integer({ minimum: 1, maximum: 36500, default: 365, description: 'how long notifications are kept' }),
   STREAM_HEARTBEAT_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 15000, description: 'how often a quiet live stream says that it is there; a client that takes nothing for two of them is dropped' }),
   STREAM_POLL_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 2000, description: 'how often live streams look for what nothing woke them for' }),
@@ -87,6 +91,7 @@ function crossChecks (config: Config): string[] {
   if (config.DATABASE_URL === undefined) return ['DATABASE_URL must be set in production: the embedded database is for development only']
   return [
     config.JWT_SECRET === undefined && 'JWT_SECRET must be set in production: at least 32 characters',
+    config.SMTP_URL !== undefined && config.MAIL_FROM.endsWith('@localhost>') && 'MAIL_FROM must be set in production where SMTP_URL is: mail from localhost is refused',
     config.AUTH_DEV_HEADERS === true && 'AUTH_DEV_HEADERS must not be true in production: anyone could act as anyone'
   ].filter((line) => line !== false)
 }

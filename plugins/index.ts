@@ -10,6 +10,7 @@ import events from './events.js'
 import health from './health.js'
 import idempotency from './idempotency.js'
 import jobs from './jobs/index.js'
+import mail from './mail.js'
 import metrics from './metrics.js'
 import migrations from './migrations.js'
 import openapi from './openapi.js'
@@ -47,5 +48,6 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(events) // before the modules that consume them
   await app.register(wakeups) // before the modules that wait for them
   await app.register(jobs) // before the modules that schedule them
+  await app.register(mail) // before the modules that send by it
   await app.register(idempotency)
 }

@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { Consumer } from '../../plugins/events.js'
 import type { Db } from '../../plugins/database/index.js'
 import { newId } from '../shared/ids.js'
+import { projectVisibleTo } from '../shared/visibility.js'
+import { gatherEmails } from './emails/queries.js'
 import { coalesce, COALESCE_MS, onePerPerson, type Standing, type Telling, type Told } from './rules.js'
 
 export const CONSUMER = 'notifications'
@@ -46,10 +48,7 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
     join users u on u.id = c.user_id and u.is_active
     join projects p on p.id = a.project_id
     where e.position > ${from} and e.position <= ${to} and c.user_id <> a.actor_id
-      and (p.visibility = 'company'
-        or exists (select from project_members m where m.project_id = p.id and m.user_id = c.user_id)
-        or exists (select from user_roles r join role_permissions rp on rp.role_id = r.role_id
-          where r.user_id = c.user_id and rp.permission_code = 'projects:read_all'))
+      and ${projectVisibleTo(sql.ref('c.user_id'))}
       and not exists (select from notification_preferences f where f.user_id = c.user_id and f.type = c.type and f.channel = 'in_app' and not f.is_on)
     order by e.position`.execute(db)
   return rows
@@ -79,7 +78,7 @@ async function standing (db: Db, rows: Row[]): Promise<Standing[]> {
  * else another instance did it. What was read since we looked takes nothing up any more: then the row is a new one.
  * Rows are locked in the order of their ids, as by who marks all of theirs as read.
  */
-async function deliver (db: Db, { from, to }: { from: number, to: number }, rows: Telling<Row>[], users: string[]): Promise<void> {
+async function deliver (db: Db, { from, to }: { from: number, to: number }, { rows, users, emailDelayMs }: { rows: Telling<Row>[], users: string[] } & NotifierOptions): Promise<void> {
   const input = JSON.stringify(rows.map((row) => ({ ...row, id: newId() })))
   await sql`
     with moved as (
@@ -101,21 +100,27 @@ async function deliver (db: Db, { from, to }: { from: number, to: number }, rows
       select n.id, n.user_id, n.type, n.event_id, n.position, n.actor_id, n.project_id, n.task_id, n.comment_id, n.event_count, n.began_at, n.at
       from n where not exists (select from updated o where o.id = n.onto)
       on conflict on constraint notifications_once_per_event do nothing
-    )
+      returning id, user_id, type, created_at
+    )${emailDelayMs === undefined ? sql`` : sql`, ${gatherEmails(emailDelayMs)}`}
     select pg_notify(${CHANNEL}, ${users.length > MOST_NAMED ? ALL : users.join()}) from moved where ${users.length} > 0`.execute(db)
+}
+
+interface NotifierOptions {
+  /** How long an e-mail gathers; without it there are none. */
+  emailDelayMs?: number
 }
 
 /**
  * Turns events into notifications, from where the last round ended up to a position.
  * @param told called on this instance with whose notifications were written, also where nothing listens
  */
-export const notifier = (told: (users: string[]) => void): Consumer => async (db, upTo) => {
+export const notifier = (told: (users: string[]) => void, { emailDelayMs }: NotifierOptions = {}): Consumer => async (db, upTo) => {
   for (;;) {
     const round = await nextRound(db, upTo)
     if (round.from >= upTo) return
     const rows = onePerPerson(await concerns(db, round))
     const users = [...new Set(rows.map(({ user_id: id }) => id))]
-    await deliver(db, round, rows.length === 0 ? [] : coalesce(rows, await standing(db, rows)), users)
+    await deliver(db, round, { rows: rows.length === 0 ? [] : coalesce(rows, await standing(db, rows)), users, emailDelayMs })
     if (users.length > 0) told(users)
   }
 }

@@ -5,6 +5,7 @@ import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagi
 import { visibleProject } from '../shared/visibility.js'
 import type { Static } from 'typebox'
 import { CONSUMER } from './consumer.js'
+import { messageOf } from './message.js'
 import type { Notification } from './schemas.js'
 
 export type NotificationRow = Static<typeof Notification>
@@ -29,9 +30,7 @@ const shown = (db: Db, actor: Actor, filter: NotificationFilter) => filtered(db,
     sql<string>`coalesce(n.updated_at, n.created_at)`.as('updated_at'),
     sql<boolean>`n.read_at is not null`.as('is_read'),
     sql<{ id: string, name: string, email: string }>`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('actor'),
-    sql<string>`u.name || case n.type when 'task_assigned' then ' assigned you ' when 'ball_received' then ' put the ball in your court: ' when 'mentioned' then ' mentioned you on '
-      when 'commented' then ' commented on ' else ' changed the status of ' end || p.code || '-' || t.number || ' ' || t.title
-      || case when n.event_count > 1 then ' (' || n.event_count || ' times lately)' else '' end`.as('message')
+    messageOf.as('message')
   ])
 
 /** One page of the person's notifications, and one row more when there is a next page. */

@@ -2,6 +2,9 @@
 export const kinds = ['ball_received', 'task_assigned', 'mentioned', 'commented', 'task_changed'] as const
 export type NotificationKind = (typeof kinds)[number]
 
+/** What comes by e-mail unless a person says otherwise: what asks them for something. */
+export const emailedByDefault: readonly NotificationKind[] = ['ball_received', 'task_assigned', 'mentioned']
+
 /** One person whom one event concerns, and as what. */
 export interface Concern { event_id: string, user_id: string, type: NotificationKind }
 

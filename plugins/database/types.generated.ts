@@ -116,6 +116,7 @@ export interface IdempotencyKeys {
 
 export interface JobRuns {
   attempt: Generated<number>;
+  by_clock: boolean;
   created_at: Generated<string>;
   error: string | null;
   finished_at: string | null;
@@ -133,6 +134,24 @@ export interface JobWorkers {
   instance: string;
   seen_at: string;
   worker_id: string;
+}
+
+export interface NotificationEmailItems {
+  email_id: string;
+  notification_id: string;
+}
+
+export interface NotificationEmails {
+  attempts: Generated<number>;
+  created_at: Generated<string>;
+  day: string | null;
+  due_at: string;
+  error: string | null;
+  id: string;
+  mode: string;
+  sent_at: string | null;
+  state: Generated<string>;
+  user_id: string;
 }
 
 export interface NotificationPreferences {
@@ -156,6 +175,15 @@ export interface Notifications {
   task_id: string;
   type: string;
   updated_at: string | null;
+  user_id: string;
+}
+
+export interface NotificationSettings {
+  daily_at: Generated<string>;
+  email_mode: Generated<string>;
+  quiet_from: string | null;
+  quiet_to: string | null;
+  updated_at: Generated<string>;
   user_id: string;
 }
 
@@ -286,7 +314,10 @@ export interface DB {
   idempotency_keys: IdempotencyKeys;
   job_runs: JobRuns;
   job_workers: JobWorkers;
+  notification_email_items: NotificationEmailItems;
+  notification_emails: NotificationEmails;
   notification_preferences: NotificationPreferences;
+  notification_settings: NotificationSettings;
   notifications: Notifications;
   permissions: Permissions;
   project_counters: ProjectCounters;

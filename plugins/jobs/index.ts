@@ -117,7 +117,7 @@ export default fp(async function jobs (app) {
     async runNow (name) {
       const id = newId()
       jobOf(name)
-      await app.db.insertInto('job_runs').values({ id, job: name, slot: clock().toISOString(), state: 'running' }).execute()
+      await app.db.insertInto('job_runs').values({ id, job: name, slot: clock().toISOString(), by_clock: false, state: 'running' }).execute()
       return attempt(name, { id, number: 1, last: true })
     },
     tick

@@ -15,7 +15,7 @@ export async function enqueueRuns (db: Db, due: Due[]): Promise<string[]> {
     with due as materialized (
       select * from jsonb_to_recordset(${input}::jsonb) as d (id uuid, job text, slot timestamptz, attempts int, requested_by uuid)
     ), inserted as (
-      insert into job_runs (id, job, slot, requested_by) select id, job, slot, requested_by from due order by job
+      insert into job_runs (id, job, slot, by_clock, requested_by) select id, job, slot, requested_by is null, requested_by from due order by job
       on conflict do nothing returning id, job
     )
     select i.id, (graphile_worker.add_job(i.job, json_build_object('run_id', i.id), queue_name := i.job, max_attempts := d.attempts, job_key := i.id::text)).id as queued

@@ -63,7 +63,7 @@ const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, ac
 const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
 const person = commaListOf({ ...uuid, good: 'me' }, 50)
 const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
-const channels: Kind = { good: { in_app: false }, bad: { null: null, 'a boolean': true, 'a text': 'on', 'a list': [] } }
+const timeOfDay: Kind = text('07:30', { 'too late': '24:00', 'no zero': '7:30', seconds: '07:30:00', minutes: '07:60', 'a zone': '07:30Z' })
 const project = { ids: { id: 'project' } } as const
 const task = { ids: { id: 'task' } } as const
 const open: Row = { open: true }
@@ -147,7 +147,14 @@ export const routes: Record<string, Row> = {
   'PATCH /api/notifications/{id}/read': { ids: { id: 'notification' } },
   'PATCH /api/notifications/mark-all-read': {},
   'GET /api/notifications/preferences': {},
-  'PUT /api/notifications/preferences': { body: { ball_received: channels, task_assigned: channels, mentioned: channels, commented: channels, task_changed: channels } },
+  'PUT /api/notifications/preferences': {
+    body: {
+      types: { good: { mentioned: { in_app: false } }, bad: { null: null, 'a boolean': true, 'a text': 'on', 'a list': [] } },
+      email: oneOf('daily'),
+      daily_at: timeOfDay,
+      quiet_hours: nullable({ good: { from: '20:00', to: '07:00' }, bad: { 'a text': '20:00', 'a list': ['20:00', '07:00'], 'nothing in it': {} } })
+    }
+  },
   'GET /api/notifications/stream': { query: { last_event_id: count(0, Number.MAX_SAFE_INTEGER) }, endless: true },
 
   'GET /api/admin/jobs/': {},

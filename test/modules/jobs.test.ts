@@ -26,7 +26,7 @@ await t.test('a run that is asked for waits for an instance; asked for again, it
 })
 
 await t.test('what jobs did is listed, filtered and paged', async (t) => {
-  await s.query("insert into job_runs (id, job, slot, state, finished_at, error) select gen_random_uuid(), 'old', now() - n * interval '1 hour', 'failed', now(), 'why' from generate_series(1, 5) n")
+  await s.query("insert into job_runs (id, job, slot, by_clock, state, finished_at, error) select gen_random_uuid(), 'old', now() - n * interval '1 hour', true, 'failed', now(), 'why' from generate_series(1, 5) n")
   t.match(await s.get('/api/admin/jobs/runs?state=failed,running&job=old,new'), Array.from({ length: 5 }, () => ({ job: 'old', state: 'failed', error: 'why' })))
   const ids = new Set()
   for (let path: string | undefined = '/api/admin/jobs/runs?limit=2&count=true'; path !== undefined;) {

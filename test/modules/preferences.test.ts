@@ -9,35 +9,47 @@ const told = async (as: Person): Promise<any[]> => s.get('/api/notifications?lim
 const types = async (as: Person) => (await told(as)).map(({ type }) => type)
 const put = async (as: Person, body: object) => s.ask('PUT', '/api/notifications/preferences', { as, body })
 const watch = (as: Person, task: { id: string }) => s.ask('PUT', `/api/tasks/${task.id}/watch`, { as })
-const all = { ball_received: { in_app: true }, task_assigned: { in_app: true }, mentioned: { in_app: true }, commented: { in_app: true }, task_changed: { in_app: true } }
+const on = { in_app: true, email: true }
+const here = { in_app: true, email: false }
+const all = { types: { ball_received: on, task_assigned: on, mentioned: on, commented: here, task_changed: here }, email: 'instant', daily_at: '07:00', quiet_hours: null }
+const withTypes = (types: object) => ({ ...all, types: { ...all.types, ...types } })
 
-await t.test('everything is on until a person says otherwise; PUT replaces all, and is each one\'s own', async (t) => {
+await t.test('people are told what they did not say otherwise of; PUT replaces all, and is each one\'s own', async (t) => {
   const [pat, sam] = [await person('Pat'), await person('Sam')]
   t.same(await s.get('/api/notifications/preferences', { as: pat }), all)
-  t.same((await put(pat, { mentioned: { in_app: false }, commented: { in_app: false } })).json(), { ...all, mentioned: { in_app: false }, commented: { in_app: false } })
-  t.same((await put(pat, { mentioned: { in_app: true }, task_changed: { in_app: false } })).json(), { ...all, task_changed: { in_app: false } }, 'what is left out is on')
-  t.same(await s.get('/api/notifications/preferences', { as: pat }), { ...all, task_changed: { in_app: false } })
+  t.same((await put(pat, { types: { mentioned: { in_app: false }, commented: { email: true } } })).json(), withTypes({ mentioned: { in_app: false, email: true }, commented: on }))
+  const settings = { email: 'daily', daily_at: '16:30', quiet_hours: { from: '20:00', to: '06:30' } }
+  t.same((await put(pat, { ...settings, types: { task_changed: { in_app: false } } })).json(), { ...withTypes({ task_changed: { in_app: false, email: false } }), ...settings }, 'what is left out is as before')
+  t.same((await put(pat, { email: 'off' })).json(), { ...all, email: 'off' })
+  t.same((await put(pat, all)).json(), all, 'what GET tells PUT takes')
   t.same(await s.get('/api/notifications/preferences', { as: sam }), all)
-  for (const body of [{ mentioned: {} }, { mentioned: { in_app: 'true' } }, { mentioned: { in_app: null } }, { mentioned: { in_app: true, pigeon: true } }]) {
-    t.match((await put(pat, body)).json(), { status: 400, code: 'EDEN_VALIDATION', errors: [{ path: /^mentioned\.(in_app|pigeon)$/ }] })
-  }
-  t.same(await s.get('/api/notifications/preferences', { as: pat }), { ...all, task_changed: { in_app: false } }, 'a refusal changes nothing')
+  for (const [body, path] of [
+    [{ types: { mentioned: {} } }, 'types.mentioned'], [{ types: { mentioned: { in_app: 'true' } } }, 'types.mentioned.in_app'], [{ types: { mentioned: { in_app: true, pigeon: true } } }, 'types.mentioned.pigeon'],
+    [{ types: { nothing: { in_app: true } } }, 'types.nothing'], [{ email: 'hourly' }, 'email'], [{ daily_at: '24:00' }, 'daily_at'], [{ daily_at: '7:00' }, 'daily_at'],
+    [{ quiet_hours: { from: '20:00' } }, 'quiet_hours.to'], [{ quiet_hours: { from: '20:00', to: '20:00' } }, 'quiet_hours.to']
+  ] as const) t.match((await put(pat, body)).json(), { status: 400, code: /EDEN_(VALIDATION|INVALID_VALUE)/, errors: [{ path }] }, path)
+  t.same(await s.get('/api/notifications/preferences', { as: pat }), all, 'a refusal changes nothing')
 })
 
 await t.test('many who set theirs at once, each more than once, all succeed, and the last whole answer is what holds', async (t) => {
   const kim = await person('Kim')
-  const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => put(kim, Object.fromEntries(Object.keys(all).map((type) => [type, { in_app: n % 2 === 0 }])))))
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => put(kim, {
+    email: n % 2 ? 'daily' : 'off',
+    types: Object.fromEntries(Object.keys(all.types).map((type) => [type, { in_app: n % 2 === 0, email: n % 2 === 0 }]))
+  })))
   t.ok(answers.every(({ statusCode }) => statusCode === 200))
-  t.match(await s.query('select count(*)::int, count(distinct is_on)::int as answers from notification_preferences where user_id = $1', [kim.id]), [{ count: 5, answers: 1 }])
+  const { types, email } = await s.get('/api/notifications/preferences', { as: kim })
+  const is = email === 'off'
+  t.same(types, Object.fromEntries(Object.keys(all.types).map((type) => [type, { in_app: is, email: is }])))
 })
 
 await t.test('what is off is not told, and gives way to what else the event is to the person', async (t) => {
   const ann = await person('Ann')
-  await put(ann, { ball_received: { in_app: false }, mentioned: { in_app: false } })
+  await put(ann, { types: { ball_received: { in_app: false }, mentioned: { in_app: false } } })
   const task = await s.addTask(project.id, { assignee_id: ann.id, ball_in_court: ann.id })
   await s.post(`/api/tasks/${task.id}/comments`, { body: '@ann' })
   t.same(await types(ann), ['task_assigned'])
-  await put(ann, { mentioned: { in_app: true } })
+  await put(ann, { types: { mentioned: { in_app: true } } })
   await s.post(`/api/tasks/${task.id}/comments`, { body: '@ann' })
   t.same(await types(ann), ['mentioned', 'task_assigned'], 'what comes later, not what was missed')
 })

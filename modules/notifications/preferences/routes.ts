@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SELF } from '../../../plugins/auth.js'
+import { InvalidValue, withMembers } from '../../../plugins/errors.js'
 import { NoQuery, problems, ref } from '../../shared/schemas.js'
 import { NotificationPreferences, SetNotificationPreferences } from '../schemas.js'
 import { findPreferences, setPreferences } from './queries.js'
@@ -17,13 +18,15 @@ export const preferenceRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config,
     schema: {
       operationId: 'setNotificationPreferences',
-      summary: 'Say what I want to be told; a type that is left out is on',
+      summary: 'Say what I want to be told, all of it anew',
       tags,
       querystring: NoQuery,
       body: SetNotificationPreferences,
       response: { 200: ref(NotificationPreferences), ...problems }
     }
   }, async ({ actor, body }) => {
+    const { quiet_hours: quiet } = body as SetNotificationPreferences
+    if (quiet != null && quiet.from === quiet.to) throw withMembers(new InvalidValue('quiet hours end when they begin'), { errors: [{ path: 'quiet_hours.to', message: 'must not be when they begin' }] })
     await setPreferences(app.db, actor.id, body)
     return findPreferences(app.db, actor.id)
   })
