@@ -24,6 +24,8 @@ const seedRow: Record<string, string> = {
   projects: isSeedId('id'),
   project_members: `${isSeedId('project_id')} and ${isSeedId('user_id')}`,
   project_counters: isSeedId('project_id'),
+  companies: isSeedId('id'),
+  contacts: isSeedId('id'),
   tasks: isSeedId('id'),
   ball_holds: isSeedId('task_id'),
   comments: isSeedId('id'),

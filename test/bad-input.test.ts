@@ -17,10 +17,12 @@ const project = await s.addProject({}, s.manager)
 const task = await s.addTask(project.id, { assignee_id: s.admin.id }, s.manager)
 const comment = await s.post(`/api/tasks/${task.id}/comments`, { body: 'Something' })
 const item = await s.post(`/api/tasks/${task.id}/checklist`, { label: 'A step' })
+const company = await s.post('/api/companies', { name: 'Somebody', kind: 'sub' })
+const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Someone' })
 await s.app.jobs.runNow('expire_job_runs')
 const [run] = await s.get('/api/admin/jobs/runs')
 const [notification] = await s.get('/api/notifications')
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id }
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, company: company.id, contact: contact.id }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))

@@ -11,6 +11,8 @@ const byConstraint: Record<string, Refusal> = {
   users_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to someone already'),
   users_timezone_known: refuse(422, 'EDEN_UNKNOWN_TIMEZONE', 'timezone', 'is not a known time zone'),
   projects_code_key: refuse(409, 'EDEN_CODE_TAKEN', 'code', 'is taken by another project'),
+  companies_name_key: refuse(409, 'EDEN_COMPANY_NAME_TAKEN', 'name', 'belongs to another company'),
+  contacts_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to another contact of the company'),
   project_members_user_id_fkey: unknownPerson('user_id', 'EDEN_UNKNOWN_USER'),
   tasks_project_id_fkey: refuse(422, 'EDEN_UNKNOWN_PROJECT', 'project_id', 'names no project'),
   tasks_assignee_id_fkey: unknownPerson('assignee_id', 'EDEN_UNKNOWN_ASSIGNEE'),

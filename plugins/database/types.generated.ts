@@ -82,6 +82,32 @@ export interface Comments {
   version: Generated<number>;
 }
 
+export interface Companies {
+  created_at: string;
+  deleted_at: string | null;
+  deleted_by: string | null;
+  id: string;
+  kind: string;
+  name: string;
+  phone: string | null;
+  updated_at: string;
+  version: Generated<number>;
+}
+
+export interface Contacts {
+  company_id: string;
+  created_at: string;
+  deleted_at: string | null;
+  deleted_by: string | null;
+  email: string | null;
+  id: string;
+  name: string;
+  phone: string | null;
+  title: string | null;
+  updated_at: string;
+  version: Generated<number>;
+}
+
 export interface EventCursors {
   consumer: string;
   position: Generated<number>;
@@ -307,6 +333,8 @@ export interface DB {
   checklist_items: ChecklistItems;
   comment_mentions: CommentMentions;
   comments: Comments;
+  companies: Companies;
+  contacts: Contacts;
   event_cursors: EventCursors;
   event_outbox: EventOutbox;
   event_positions: EventPositions;

@@ -1,7 +1,7 @@
-import { code, commaListOf, count, cursor, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
+import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -62,6 +62,8 @@ const taskFilters = {
 const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, actor: uuid, action: word, from: time, to: time }
 const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
 const person = commaListOf({ ...uuid, good: 'me' }, 50)
+const companyFields = { name: line(200), kind: oneOf('gc'), phone: nullable(line(50)) }
+const contactFields = { name: line(200), email: nullable(email), phone: nullable(line(50)), title: nullable(line(200)) }
 const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
 const timeOfDay: Kind = text('07:30', { 'too late': '24:00', 'no zero': '7:30', seconds: '07:30:00', minutes: '07:60', 'a zone': '07:30Z' })
 const project = { ids: { id: 'project' } } as const
@@ -105,6 +107,19 @@ export const routes: Record<string, Row> = {
   'PUT /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' }, body: { role: oneOf('member') }, required: ['role'], unknown: { user_id: [422, 'EDEN_UNKNOWN_USER'] } },
   'DELETE /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' } },
   'GET /api/projects/{id}/activity': { ...project, query: activityFilters },
+
+  'GET /api/companies': { query: { ...page('name', 'text'), kind: commaListOf(oneOf('gc')), q: text('Acme', { 'too long': 'x'.repeat(201) }) } },
+  'POST /api/companies': { body: companyFields, required: ['name', 'kind'] },
+  'GET /api/companies/{id}': { ids: { id: 'company' } },
+  'PATCH /api/companies/{id}': { ids: { id: 'company' }, body: companyFields, ifMatch: true },
+  'DELETE /api/companies/{id}': { ids: { id: 'company' }, ifMatch: true },
+  'POST /api/companies/{id}/restore': { ids: { id: 'company' } },
+  'GET /api/companies/{id}/contacts': { ids: { id: 'company' }, query: page('name', 'text') },
+  'POST /api/companies/{id}/contacts': { ids: { id: 'company' }, body: contactFields, required: ['name'] },
+  'GET /api/contacts/{id}': { ids: { id: 'contact' } },
+  'PATCH /api/contacts/{id}': { ids: { id: 'contact' }, body: contactFields, ifMatch: true },
+  'DELETE /api/contacts/{id}': { ids: { id: 'contact' }, ifMatch: true },
+  'POST /api/contacts/{id}/restore': { ids: { id: 'contact' } },
 
   'GET /api/tasks': { query: { ...taskFilters, project: commaListOf(uuid, 50) } },
   'GET /api/projects/{id}/tasks': { ...project, query: taskFilters },

@@ -35,6 +35,11 @@ export const code: Kind = {
   bad: { ...notText, ...hostile, empty: '', 'white space': ' ', 'one too long': 'x'.repeat(33), emoji: 'PS-🚧', 'a slash': 'PS/1', 'a leading dash': '-PS', 'a line end': 'PS\n', 'a full-width digit': 'PS-１' }
 }
 
+export const email: Kind = {
+  good: 'Jane.Doe+rfi@example.com',
+  bad: { ...notText, ...hostile, empty: '', 'no at': 'jane.example.com', 'two ats': 'a@b@c', 'a space': 'jane doe@example.com', 'nobody there': '@example.com', 'a line end': 'a@b.ca\n', 'one too long': `${'x'.repeat(243)}@example.com` }
+}
+
 export const uuid: Kind = {
   good: UNKNOWN_ID,
   bad: { ...notText, ...hostile, empty: '', 'no UUID': 'not-a-uuid', 'a URN': `urn:uuid:${UNKNOWN_ID}`, braces: `{${UNKNOWN_ID}}`, 'no dashes': UNKNOWN_ID.replaceAll('-', ''), 'one digit more': `${UNKNOWN_ID}0`, 'a space': `${UNKNOWN_ID} `, 'no hex digit': UNKNOWN_ID.replace('d', 'g'), emoji: '🚧', SQL: "' or 1=1 --" }

@@ -4,6 +4,8 @@ import { startApp } from '../helper.js'
 const s = await startApp(t)
 const project = await s.addProject()
 const task = await s.addTask(project.id)
+const company = await s.post('/api/companies', { name: 'Somebody', kind: 'sub' })
+const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Someone' })
 const comment = await s.post(`/api/tasks/${task.id}/comments`, { body: 'Hello' })
 const id = '01900000-0000-7000-8000-00000000dead'
 
@@ -12,6 +14,7 @@ const reads: [path: string, permission: string | null][] = [
   ['/api/projects', 'projects:read'], [`/api/projects/${project.id}`, 'projects:read'], [`/api/projects/${project.id}/members`, 'projects:read'],
   ['/api/tasks', 'tasks:read'], [`/api/projects/${project.id}/tasks`, 'tasks:read'], [`/api/tasks/${task.id}`, 'tasks:read'], [`/api/tasks/${task.id}/ball`, 'tasks:read'],
   [`/api/tasks/${task.id}/comments`, 'comments:read'], [`/api/comments/${comment.id}`, 'comments:read'],
+  ['/api/companies', 'companies:read'], [`/api/companies/${company.id}`, 'companies:read'], [`/api/companies/${company.id}/contacts`, 'companies:read'], [`/api/contacts/${contact.id}`, 'companies:read'],
   ['/api/notifications', null], ['/api/notifications/recent', null], ['/api/notifications/unread-count', null],
   ['/api/activity', 'activity:read'], [`/api/projects/${project.id}/activity`, 'activity:read'], [`/api/tasks/${task.id}/activity`, 'activity:read'], ['/api/changes', 'activity:read'],
   ['/api/reports/tasks/status', 'reports:read'], ['/api/reports/tasks/ball', 'reports:read'], ['/api/reports/tasks/priority', 'reports:read'],
@@ -24,6 +27,14 @@ const writes: [method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, permis
   ['POST', `/api/projects/${project.id}/restore`, 'projects:write'],
   ['PUT', `/api/projects/${project.id}/members/${s.viewer.id}`, 'projects:write', { role: 'manager' }],
   ['DELETE', `/api/projects/${project.id}/members/${s.admin.id}`, 'projects:write'],
+  ['POST', '/api/companies', 'companies:write', { name: 'X', kind: 'gc' }],
+  ['PATCH', `/api/companies/${company.id}`, 'companies:write', { name: 'X' }],
+  ['DELETE', `/api/companies/${company.id}`, 'companies:write'],
+  ['POST', `/api/companies/${company.id}/restore`, 'companies:write'],
+  ['POST', `/api/companies/${company.id}/contacts`, 'companies:write', { name: 'X' }],
+  ['PATCH', `/api/contacts/${contact.id}`, 'companies:write', { name: 'X' }],
+  ['DELETE', `/api/contacts/${contact.id}`, 'companies:write'],
+  ['POST', `/api/contacts/${contact.id}/restore`, 'companies:write'],
   ['POST', '/api/tasks', 'tasks:write', { project_id: project.id, title: 'X' }],
   ['POST', `/api/projects/${project.id}/tasks`, 'tasks:write', { title: 'X' }],
   ['PATCH', `/api/tasks/${task.id}`, 'tasks:write', { title: 'X' }],
@@ -96,7 +107,7 @@ await t.test('each route asks for its own permission: with it alone the route is
     const routes = [...reads.filter(([, asks]) => asks === permission).map(([path]) => ['GET', path] as const), ...writes.filter(([, , asks]) => asks === permission)]
     for (const [method, path] of routes) {
       // Nothing is sent, so that what is open refuses the body or finds nothing to do, and changes little.
-      const url = path.replace(task.id, id).replace(comment.id, id).replace(project.id, id)
+      const url = path.replace(task.id, id).replace(comment.id, id).replace(project.id, id).replace(company.id, id).replace(contact.id, id)
       t.not((await s.ask(method, url, { as: has })).statusCode, 403, `${method} ${path} with ${permission}`)
       t.equal((await s.ask(method, url, { as: lacks })).statusCode, 403, `${method} ${path} without ${permission}`)
     }
