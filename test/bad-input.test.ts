@@ -120,7 +120,7 @@ await t.test('good values of the table pass, so that it is the bad ones that are
   for (const [route, row] of Object.entries(routes).filter(([, row]) => row.endless !== true)) {
     const [method = '', template = ''] = route.split(' ')
     const good = (kinds = {}) => Object.entries<{ good: unknown }>(kinds).map(([name, kind]) => [name, kind.good] as const)
-    const { base_version: _base, ...fields } = Object.fromEntries(good(row.body))
+    const { base_version: _base, ...fields } = Object.fromEntries(good(row.body).filter(([name]) => row.least?.includes(name) ?? true))
     const url = template.replaceAll(/\{(\w+)\}/g, UNKNOWN_ID)
     for (const query of [neededBy(row, ''), ...good(row.query).map(([name, value]) => [...neededBy(row, name), `${name}=${encodeURIComponent(String(value))}`])].map((parts) => `?${parts.join('&')}`)) {
       const answer = await send(s, { method, url: url + query, body: row.body === undefined ? undefined : row.inside?.wrap(fields, ids) ?? fields })

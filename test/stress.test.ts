@@ -28,7 +28,12 @@ const wrongs: Record<string, string> = {
       or max(h.no) <> t.ball_no or min(h.started_at) <> t.created_at`,
   'a ball that is not where its current hold is': `
     select t.id from tasks t join ball_holds h on h.task_id = t.id and h.no = t.ball_no
-    where h.ended_at is not null or h.user_id is distinct from t.ball_in_court or h.started_at <> t.ball_since`,
+    where h.ended_at is not null or (h.user_id, h.company_id, h.contact_id) is distinct from (t.ball_in_court, t.ball_company_id, t.ball_contact_id) or h.started_at <> t.ball_since`,
+  'a ball at a company or contact that is deleted': `
+    select t.id from tasks t left join companies o on o.id = t.ball_company_id left join contacts c on c.id = t.ball_contact_id
+    where t.is_open and t.deleted_at is null and coalesce(o.deleted_at, c.deleted_at) > t.ball_since
+      -- A task that comes back finds its ball where it was, whatever has become of that.
+      and not exists (select from activity_log a where a.entity_id = t.id and a.action = 'restored' and a.created_at > coalesce(o.deleted_at, c.deleted_at))`,
   'a version without its one event': `
     select entity_type, entity_id from activity_log where action not in ('ball_acknowledged', 'member_added') group by 1, 2
     having count(*) <> count(distinct version) or max(version) <> count(*)`,
@@ -91,11 +96,16 @@ await t.test('two instances, many writers, and connections that are cut: the boo
 
   const projects = await Promise.all([1, 2].map(() => s.addProject()))
   const tasks: string[] = (await Promise.all(Array.from({ length: 8 }, (_, i) => s.addTask(projects[i % 2].id)))).map(({ id }) => id)
+  const companies = await Promise.all(['One', 'Two'].map((name) => s.post('/api/companies', { name, kind: 'vendor' })))
+  const contacts = await Promise.all(companies.map(({ id }) => s.post(`/api/companies/${id}/contacts`, { name: 'Someone' })))
   const promised = { tasks: new Set<string>(), comments: new Set<string>() }
 
   const wishes: (() => Promise<unknown>)[] = [
     () => send('PATCH', `/api/tasks/${pick(tasks)}`, { status: pick(['open', 'todo', 'in_progress', 'review', 'done', 'closed']) }),
     () => send('POST', `/api/tasks/${pick(tasks)}/ball`, { to_user_id: pick([...people.map(({ id }) => id), null]) }),
+    () => send('POST', `/api/tasks/${pick(tasks)}/ball`, pick([{ to_company_id: pick(companies).id }, { to_contact_id: pick(contacts).id }])),
+    () => send('DELETE', pick([`/api/companies/${pick(companies).id}`, `/api/contacts/${pick(contacts).id}`])),
+    () => send('POST', pick([`/api/companies/${pick(companies).id}/restore`, `/api/contacts/${pick(contacts).id}/restore`])),
     () => send('POST', `/api/tasks/${pick(tasks)}/ball/ack`),
     () => send('PATCH', `/api/tasks/${pick(tasks)}`, { title: `Title ${next()}`, assignee_id: pick(people).id }),
     () => send('PATCH', `/api/tasks/${pick(tasks)}`, { base_version: 1 + Math.floor(next() * 5), description: `Merged ${next()}` }),

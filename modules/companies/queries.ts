@@ -1,10 +1,12 @@
-import { sql, type SqlBool } from 'kysely'
+import createError from '@fastify/error'
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
 import type { Db } from '../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { setDeleted } from '../shared/soft-delete.js'
 import { isAny, planEachTime } from '../shared/sql.js'
+import { inTransaction } from '../shared/transaction.js'
 import { addRecord, changeRecord, type Kept } from './records.js'
 import type { Company, CreateCompany, UpdateCompany } from './schemas.js'
 
@@ -44,8 +46,25 @@ export async function createCompany (db: Db, { values, origin }: { values: Creat
 
 export const updateCompany = (db: Db, change: { id: string, set: UpdateCompany, versions?: number[], origin: Origin }) => changeRecord(db, company, change)
 
-/** Deletes a company softly, with its contacts out of sight, or brings it back, and records the event. */
+const HoldsBall = createError<[string]>('EDEN_HOLDS_BALL', 'the ball of %s open tasks is there: hand them over first', 409)
+
+/**
+ * Locks an outside party whose deletion is to follow. A handover locks it too, so that none comes in between; whatever
+ * was handed over before is seen by the second statement.
+ * @param whose the condition that a task `t` has its ball there; the party is `x`
+ */
+export async function refuseWhileItHolds (trx: Db, kept: Kept['table'], id: string, whose: RawBuilder<unknown>): Promise<void> {
+  await sql`select from ${sql.table(kept)} x where x.id = ${id} for update`.execute(trx)
+  const { rows: [row] } = await sql<{ count: number }>`
+    select count(*) from ${sql.table(kept)} x join tasks t on ${whose} where x.id = ${id} and x.deleted_at is null and t.is_open and t.deleted_at is null`.execute(trx)
+  if (row !== undefined && row.count > 0) throw new HoldsBall(`${row.count}`)
+}
+
+/** Deletes a company softly, unless it has a ball, with its contacts out of sight, or brings it back, and records the event. */
 export function setCompanyDeleted (db: Db, { id, deleted, versions, origin }: { id: string, deleted: boolean, versions?: number[], origin: Origin }): Promise<void> {
-  return setDeleted(db, { table: 'companies', entityType: 'company', joins: sql``, projectId: sql`null::uuid`, taskId: sql`null::uuid` },
-    { id, deleted, versions, actorId: origin.actorId, visible: sql<SqlBool>`true`, record: recordEvents(origin) })
+  return inTransaction(db, async (trx) => {
+    if (deleted) await refuseWhileItHolds(trx, 'companies', id, sql`t.ball_company_id = x.id`)
+    await setDeleted(trx, { table: 'companies', entityType: 'company', joins: sql``, projectId: sql`null::uuid`, taskId: sql`null::uuid` },
+      { id, deleted, versions, actorId: origin.actorId, visible: sql<SqlBool>`true`, record: recordEvents(origin) })
+  })
 }

@@ -37,5 +37,8 @@ export function conditions (actor: Actor, { project, department, from, to }: Rep
     ${to === undefined ? sql`` : sql`and t.created_at < ${to}`}`
 }
 
+/** Whether the ball of the task `t` is in anybody's court, ours or outside. */
+export const isHeld = sql<SqlBool>`(t.ball_in_court is not null or t.ball_company_id is not null)`
+
 /** Who asks, when, and where their days begin. */
 export interface Asking { actor: Actor, now: Date }

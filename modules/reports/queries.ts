@@ -30,10 +30,10 @@ export async function tasksByPriority (db: Db, actor: Actor, filter: ReportFilte
 /** In whose court the balls of the open tasks are, the fullest court first. */
 export async function tasksByBall (db: Db, actor: Actor, filter: ReportFilter) {
   const { rows } = await sql<{ owner: string, count: number }>`
-    select coalesce(u.email, 'unassigned') as owner, c.count
-    from (select t.ball_in_court, count(*) from tasks t join projects p on p.id = t.project_id
-      where t.is_open and ${conditions(actor, filter)} group by t.ball_in_court) c
-    left join users u on u.id = c.ball_in_court
+    select coalesce(u.email, o.name, 'unassigned') as owner, c.count
+    from (select t.ball_in_court, t.ball_company_id, count(*) from tasks t join projects p on p.id = t.project_id
+      where t.is_open and ${conditions(actor, filter)} group by t.ball_in_court, t.ball_company_id) c
+    left join users u on u.id = c.ball_in_court left join companies o on o.id = c.ball_company_id
     order by c.count desc, owner`.execute(db)
   return rows
 }
@@ -45,8 +45,8 @@ const overdue = (db: Db, actor: Actor, now: Date, filter: ReportFilter) => db.se
 
 /** One page of the open tasks that are due before now, the longest overdue first, and one row more when there is a next page. */
 export function overdueTasks (db: Db, { actor, now, filter, page }: { actor: Actor, now: Date, filter: ReportFilter, page: PageRequest }) {
-  const tasks = overdue(db, actor, now, filter).leftJoin('users as u', 'u.id', 't.ball_in_court')
-    .select(['t.id', 't.title', 't.priority', 't.due_at', 'p.name as project_name', sql<string>`coalesce(u.email, 'unassigned')`.as('owner')])
+  const tasks = overdue(db, actor, now, filter).leftJoin('users as u', 'u.id', 't.ball_in_court').leftJoin('companies as o', 'o.id', 't.ball_company_id')
+    .select(['t.id', 't.title', 't.priority', 't.due_at', 'p.name as project_name', sql<string>`coalesce(u.email, o.name, 'unassigned')`.as('owner')])
   return keyset(tasks, orders, sql`t.id`, page).$castTo<Static<typeof OverdueTask> & Keyed>().execute()
 }
 

@@ -6,14 +6,14 @@ import { visibleProject } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskRecord, type TaskRow } from './columns.js'
 import type { View } from './queries.js'
 import { flow } from './rules.js'
-import type { TaskFields } from './schemas.js'
+import type { TaskSet } from './schemas.js'
 
 /** One change of one task. */
 export interface TaskChange {
   id: string
   /** The versions that it may have now; any when left out. */
   versions?: number[]
-  set: TaskFields
+  set: TaskSet
   /** A handover: says why, and by when something is expected; refused when the ball is there already. */
   handover?: { note?: string, expected_by?: string }
 }
@@ -23,6 +23,9 @@ export type Refused = 'not_found' | 'stale' | 'status' | 'finished' | 'ball_ther
 
 /** What became of a change: the task as it is now, or why nothing was changed, and what it is now. */
 export type Outcome = { id: string, refused: Refused | null, current_version: number, current_status: string, blockers: string[] | null } & TaskRow
+
+/** A field that says where the ball goes says all of it: whom of ours it goes to also says that no company has it. */
+export const wholeCourt = (set: TaskSet): TaskSet => 'ball_in_court' in set ? { ball_company_id: null, ball_contact_id: null, ...set } : set
 
 /**
  * Changes up to 500 tasks, all or none, in one statement: locks them in the order of their ids, checks versions and the
@@ -35,10 +38,11 @@ export type Outcome = { id: string, refused: Refused | null, current_version: nu
 export async function changeTasks (db: Db, asked: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     const outcomes = await tryToChange(db, asked)
-    // The row that we waited for is newer than the snapshot, in which its last hold is missing: a new statement sees both.
+    // The row that we waited for is newer than the snapshot, in which its last hold is missing, or whom it goes back to was
+    // deleted meanwhile: a new statement sees it all.
     if (!outcomes.some(({ refused }) => refused === 'again')) return outcomes as Outcome[]
   }
-  throw new Error('the last hold of a finished task is missing')
+  throw new Error('the last hold of a finished task is missing, or whom it goes back to is gone')
 }
 
 /** Each further one needs another handover to come between a statement's start and its lock. */
@@ -47,7 +51,7 @@ const MOST_ATTEMPTS = 10
 type Tried = Omit<Outcome, 'refused'> & { refused: Refused | 'again' | null }
 
 async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskChange[], view: View, origin: Origin }): Promise<Tried[]> {
-  const input = JSON.stringify(changes.map(({ id, versions, set, handover }, ord) => ({ ord, id, event_id: newId(), versions, set, is_handover: handover !== undefined, ...handover })))
+  const input = JSON.stringify(changes.map(({ id, versions, set, handover }, ord) => ({ ord, id, event_id: newId(), versions, set: wholeCourt(set), is_handover: handover !== undefined, ...handover })))
   const { rows } = await sql<Tried>`
     with input as materialized (
       select * from jsonb_to_recordset(${input}::jsonb)
@@ -59,16 +63,29 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       order by t.id for no key update of t -- a stronger lock and the foreign key of parents would wait for each other
     ), asked as (
       select i.*, l.id is not null as found, l.version as current_version, l.status as current_status, l.project_id, l.ball_no, l.ball_since,
-        l.is_open as was_open, l.ball_in_court as old_ball, l.assignee_id as old_assignee, l.parent_id as old_parent, l.closed_at as old_closed_at, l.fields,
+        l.is_open as was_open, l.ball_in_court as old_ball, l.ball_company_id as old_company, l.ball_contact_id as old_contact, l.assignee_id as old_assignee, l.parent_id as old_parent, l.closed_at as old_closed_at, l.fields,
         n.title, n.description, n.status, n.priority, n.department, n.tags, n.assignee_id, n.due_at, n.parent_id,
-        case
-          when n.status in ('done', 'closed') then null
-          when not l.is_open and not i.set ? 'ball_in_court' then (select h.user_id from ball_holds h join users u on u.id = h.user_id and u.is_active where h.task_id = l.id and h.no = l.ball_no - 1)
-          else n.ball_in_court
-        end as ball_in_court,
+        case when n.status in ('done', 'closed') then null when b.goes_back then b.user_id else n.ball_in_court end as ball_in_court,
+        case when n.status in ('done', 'closed') then null when b.goes_back then b.company_id
+          when n.ball_contact_id is not null then (select c.company_id from contacts c where c.id = n.ball_contact_id) else n.ball_company_id end as ball_company_id,
+        case when n.status in ('done', 'closed') then null when b.goes_back then b.contact_id else n.ball_contact_id end as ball_contact_id,
         greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
       from input i left join locked l on l.id = i.id
       left join lateral jsonb_to_record(l.fields || i.set) as n ${taskRecord} on l.id is not null
+      left join lateral (
+        select true as goes_back, u.id as user_id, o.id as company_id, c.id as contact_id
+        from ball_holds h left join users u on u.id = h.user_id and u.is_active
+        left join companies o on o.id = h.company_id and o.deleted_at is null
+        left join contacts c on c.id = h.contact_id and c.company_id = o.id and c.deleted_at is null
+        where h.task_id = l.id and h.no = l.ball_no - 1 and not l.is_open and not i.set ? 'ball_in_court'
+      ) b on true
+    ), companies_there as materialized (
+      -- Who deletes a company or a contact waits for this, or has been waited for: then it is not there any more.
+      select o.id from companies o where o.id = any(array(select ball_company_id from asked where ball_company_id is distinct from old_company)) and o.deleted_at is null
+      order by o.id for key share of o
+    ), contacts_there as materialized (
+      select c.id from contacts c where c.id = any(array(select ball_contact_id from asked where ball_contact_id is distinct from old_contact)) and c.deleted_at is null
+      order by c.id for key share of c
     ), held_up as materialized (
       -- What is finished by the same request holds nothing up, and what is reopened by it does.
       select d.blocked_id as id, array_agg(p.code || '-' || b.number order by b.id) filter (where ${visibleProject(view.actor)}) as blockers
@@ -79,24 +96,28 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       group by d.blocked_id
     ), wanted as materialized (
       select a.*, jsonb_changes(fields, ${taskFields('a')}) as changes,
-        old_ball is distinct from ball_in_court or was_open = (status in ('done', 'closed')) as moves_ball,
+        moves or was_open = (status in ('done', 'closed')) as moves_ball,
         case
           when not found then 'not_found'
           when versions is not null and not versions @> to_jsonb(current_version) then 'stale'
           when status <> current_status and not ${JSON.stringify(flow)}::jsonb -> current_status ? status then 'status'
-          when status in ('done', 'closed') and set ->> 'ball_in_court' is not null then 'finished'
-          when is_handover and old_ball is not distinct from ball_in_court then 'ball_there'
+          when status in ('done', 'closed') and coalesce(set ->> 'ball_in_court', set ->> 'ball_company_id', set ->> 'ball_contact_id') is not null then 'finished'
+          when is_handover and not moves then 'ball_there'
           when assignee_id is not null and assignee_id is distinct from old_assignee
             and not exists (select from users u where u.id = a.assignee_id and u.is_active)
             then case when exists (select from users u where u.id = a.assignee_id) then 'assignee_gone' else 'assignee_unknown' end
           when set ->> 'ball_in_court' is not null and ball_in_court is distinct from old_ball
             and not exists (select from users u where u.id = a.ball_in_court and u.is_active)
             then case when exists (select from users u where u.id = a.ball_in_court) then 'holder_gone' else 'holder_unknown' end
+          when ball_contact_id is not null and ball_company_id is null
+            or ball_company_id is distinct from old_company and ball_company_id is not null and ball_company_id not in (select id from companies_there)
+            or ball_contact_id is distinct from old_contact and ball_contact_id is not null and ball_contact_id not in (select id from contacts_there)
+            then case when set ? 'ball_in_court' then 'holder_unknown' else 'again' end
           when parent_id is distinct from old_parent and exists (select from tasks t where t.id = a.parent_id and t.deleted_at is not null) then 'parent_gone'
           when exists (select from held_up h where h.id = a.id) then 'blocked'
           when not was_open and ball_no > 1 and not exists (select from ball_holds h where h.task_id = a.id and h.no = a.ball_no - 1) then 'again'
         end as refused
-      from asked a
+      from (select *, (old_ball, old_company, old_contact) is distinct from (ball_in_court, ball_company_id, ball_contact_id) as moves from asked) a
     ), go as materialized (
       select bool_and(refused is null) as all_good from wanted
     ), families as materialized (
@@ -106,6 +127,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
     ), after as (
       update tasks t set title = w.title, description = w.description, status = w.status, priority = w.priority, department = w.department, tags = w.tags,
         assignee_id = w.assignee_id, due_at = w.due_at, parent_id = w.parent_id, ball_in_court = w.ball_in_court,
+        ball_company_id = w.ball_company_id, ball_contact_id = w.ball_contact_id,
         ball_no = w.ball_no + w.moves_ball::int, ball_since = case when w.moves_ball then w.at else w.ball_since end,
         closed_at = case when w.status in ('done', 'closed') then coalesce(w.old_closed_at, w.at) end,
         last_activity_at = w.at, updated_at = w.at, version = t.version + 1
@@ -121,12 +143,12 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       on conflict (task_id, no) do update set ended_at = excluded.ended_at, outcome = excluded.outcome
       returning task_id, no, ended_at
     ), begun as (
-      insert into ball_holds (task_id, no, user_id, passed_by, note, expected_by, started_at)
-      select e.task_id, e.no + 1, w.ball_in_court, ${origin.actorId}::uuid, w.note, w.expected_by, e.ended_at
+      insert into ball_holds (task_id, no, user_id, company_id, contact_id, passed_by, note, expected_by, started_at)
+      select e.task_id, e.no + 1, w.ball_in_court, w.ball_company_id, w.ball_contact_id, ${origin.actorId}::uuid, w.note, w.expected_by, e.ended_at
       from ended e join wanted w on w.id = e.task_id
     ), event as (
       select w.event_id, w.at, 'task' as entity_type, w.id as entity_id, w.project_id, w.id as task_id, a.version, w.changes,
-        case when w.changes ? 'status' then 'status_changed' when w.changes ? 'ball_in_court' then 'ball_passed' when w.changes ? 'assignee_id' then 'assigned' else 'updated' end as action,
+        case when w.changes ? 'status' then 'status_changed' when w.changes ?| array['ball_in_court', 'ball_company_id', 'ball_contact_id'] then 'ball_passed' when w.changes ? 'assignee_id' then 'assigned' else 'updated' end as action,
         case when w.is_handover then jsonb_strip_nulls(jsonb_build_object('note', w.note, 'expected_by', w.expected_by)) else '{}' end as data
       from wanted w join after a on a.id = w.id
     ), ${recordEvents(origin)}, now_is as (

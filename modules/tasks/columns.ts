@@ -7,8 +7,16 @@ export type TaskRow = Static<typeof Task>
 
 /** The stored columns that a task shows. */
 const stored = ['id', 'project_id', 'number', 'parent_id', 'title', 'description', 'status', 'priority', 'department', 'tags',
-  'assignee_id', 'ball_in_court', 'ball_since', 'due_at', 'closed_at', 'last_activity_at', 'created_by', 'version', 'created_at',
+  'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'ball_since', 'due_at', 'closed_at', 'last_activity_at', 'created_by', 'version', 'created_at',
   'updated_at', 'deleted_at'] as const
+
+/** Who holds a ball, as JSON: someone of ours, someone at a company, a company, or null for nobody. Takes the columns that say so. */
+export const holderOf = (user: string, company: string, contact: string): RawBuilder<unknown> => sql`case
+  when ${sql.ref(user)} is not null then (select jsonb_build_object('kind', 'user', 'id', u.id, 'name', u.name, 'email', u.email, 'company', null) from users u where u.id = ${sql.ref(user)})
+  when ${sql.ref(contact)} is not null then (select jsonb_build_object('kind', 'contact', 'id', c.id, 'name', c.name, 'email', c.email, 'company', jsonb_build_object('id', o.id, 'name', o.name))
+    from contacts c join companies o on o.id = c.company_id where c.id = ${sql.ref(contact)})
+  when ${sql.ref(company)} is not null then (select jsonb_build_object('kind', 'company', 'id', o.id, 'name', o.name, 'email', null, 'company', null) from companies o where o.id = ${sql.ref(company)})
+end`
 
 /** What a changing statement returns of `alias`, for `taskOf` to show: the stored columns, and whether it is open. */
 export const storedColumns = (alias: string): RawBuilder<unknown> =>
@@ -21,6 +29,7 @@ export const storedColumns = (alias: string): RawBuilder<unknown> =>
 export const taskSelection = (now: Date | string): AliasedRawBuilder<unknown, string>[] => [
   ...stored.map((column) => sql`${sql.ref(`t.${column}`)}`.as(column)),
   sql`p.code || '-' || t.number`.as('key'),
+  holderOf('t.ball_in_court', 't.ball_company_id', 't.ball_contact_id').as('ball_holder'),
   sql`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`.as('is_overdue'),
   sql`case when t.is_open then greatest(floor(extract(epoch from ${now}::timestamptz - t.last_activity_at) / 86400), 0)::int else 0 end`.as('stalled_days'),
   sql`greatest(extract(epoch from ${now}::timestamptz - t.ball_since), 0)`.as('ball_held_seconds')
@@ -31,9 +40,9 @@ export const taskOf = (now: Date | string): RawBuilder<unknown> => sql.join(task
 
 /** The fields whose changes are events, as an object: what the log compares and what a change overrides. */
 export const taskFields = (alias: string): RawBuilder<unknown> =>
-  sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'due_at', 'parent_id']
+  sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'due_at', 'parent_id']
     .flatMap((field) => [sql.lit(field), sql.ref(`${alias}.${field}`)]))})`
 
 /** The same fields with their types, for what a request's JSON becomes. */
 export const taskRecord = sql.raw(`(title text, description text, status text, priority text, department text, tags text[],
-  assignee_id uuid, ball_in_court uuid, due_at timestamptz, parent_id uuid)`)
+  assignee_id uuid, ball_in_court uuid, ball_company_id uuid, ball_contact_id uuid, due_at timestamptz, parent_id uuid)`)

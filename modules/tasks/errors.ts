@@ -13,6 +13,7 @@ const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no 
 const UnknownParent = createError('EDEN_UNKNOWN_PARENT', 'parent_id names no task of this project', 422)
 export const MergeConflict = createError<[string]>('EDEN_MERGE_CONFLICT', 'someone else changed %s since', 409)
 export const NotYourBall = createError('EDEN_BALL_NOT_YOURS', 'the ball is not in your court', 403)
+export const NotOneReceiver = createError('EDEN_VALIDATION', 'body names exactly one of to_user_id, to_company_id and to_contact_id', 400)
 export const NothingToChange = createError('EDEN_VALIDATION', 'body names no field to change', 400)
 export const TwiceInBulk = createError('EDEN_VALIDATION', 'each task may be changed once in a request', 400)
 

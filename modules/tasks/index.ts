@@ -8,7 +8,7 @@ import { Comment } from './comments/schemas.js'
 import { dependencyRoutes } from './dependencies/routes.js'
 import { Dependency } from './dependencies/schemas.js'
 import { taskRoutes } from './routes.js'
-import { Task } from './schemas.js'
+import { Holder, Task } from './schemas.js'
 import { watcherRoutes } from './watchers/routes.js'
 import { workRoutes } from './work/routes.js'
 import { Work } from './work/schemas.js'
@@ -19,7 +19,7 @@ export { isDueSoon } from './work/queries.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Task, Hold, Comment, Dependency, ChecklistItem, Work]) app.addSchema(schema)
+  for (const schema of [Holder, Task, Hold, Comment, Dependency, ChecklistItem, Work]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
@@ -27,4 +27,4 @@ export default fp(async function tasks (app) {
   app.register(checklistRoutes)
   app.register(watcherRoutes)
   app.register(workRoutes)
-}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users'] })
+}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users', 'companies'] })

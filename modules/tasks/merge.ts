@@ -4,11 +4,11 @@ import { NotFound, withMembers } from '../../plugins/errors.js'
 import type { Origin } from '../activity/index.js'
 import { stale } from '../shared/etags.js'
 import { visibleProject } from '../shared/visibility.js'
-import { changeTasks, type Outcome } from './change.js'
+import { changeTasks, wholeCourt, type Outcome } from './change.js'
 import { taskFields, taskRecord } from './columns.js'
 import { MergeConflict } from './errors.js'
 import type { View } from './queries.js'
-import type { TaskFields } from './schemas.js'
+import type { TaskFields, TaskSet } from './schemas.js'
 
 /**
  * Changes a task on the base of an older version: fields that nobody changed since are applied; one that someone else
@@ -16,7 +16,8 @@ import type { TaskFields } from './schemas.js'
  * spelling, do not conflict. The row is locked before the log is read, so
  * that no change can come in between.
  */
-export function mergeTask (db: Db, { id, baseVersion, set, versions, view, origin }: { id: string, baseVersion: number, set: TaskFields, versions?: number[], view: View, origin: Origin }): Promise<Outcome> {
+export function mergeTask (db: Db, { id, baseVersion, set: asked, versions, view, origin }: { id: string, baseVersion: number, set: TaskFields, versions?: number[], view: View, origin: Origin }): Promise<Outcome> {
+  const set = wholeCourt(asked)
   return db.transaction().execute(async (trx) => {
     const { rows: [locked] } = await sql<{ version: number }>`
       select t.version from tasks t join projects p on p.id = t.project_id
@@ -32,7 +33,7 @@ export function mergeTask (db: Db, { id, baseVersion, set, versions, view, origi
       group by c.key, w.wanted`.execute(trx)
     const conflicts = changed
       .filter(({ field, same }) => field in set && !same)
-      .map(({ field, base, theirs }) => [field, { base, yours: set[field as keyof TaskFields], theirs }] as const)
+      .map(({ field, base, theirs }) => [field, { base, yours: set[field as keyof TaskSet], theirs }] as const)
     if (conflicts.length > 0) {
       throw withMembers(new MergeConflict(conflicts.map(([field]) => field).join(', ')), {
         conflicts: Object.fromEntries(conflicts),

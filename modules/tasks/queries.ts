@@ -30,6 +30,20 @@ function isOneOf (column: string, whom: string[], { id }: Actor): Expression<Sql
   return ids.length === 0 ? sql<SqlBool>`${sql.ref(column)} is null` : sql<SqlBool>`(${named} or ${sql.ref(column)} is null)`
 }
 
+const COMPANY = 'company:'
+
+/** In the court of one of the people or companies named. */
+function isInCourtOf (whom: string[], actor: Actor): Expression<SqlBool> {
+  const companies = whom.filter((one) => one.startsWith(COMPANY)).map((one) => one.slice(COMPANY.length))
+  const people = whom.filter((one) => one !== 'none' && !one.startsWith(COMPANY))
+  const either = [
+    ...(people.length > 0 ? [isOneOf('t.ball_in_court', people, actor)] : []),
+    ...(companies.length > 0 ? [isAny('t.ball_company_id', 'uuid', companies)] : []),
+    ...(whom.includes('none') ? [sql<SqlBool>`(t.ball_in_court is null and t.ball_company_id is null)`] : [])
+  ]
+  return either.length === 1 ? either[0] as Expression<SqlBool> : sql<SqlBool>`(${sql.join(either, sql` or `)})`
+}
+
 const when = <T>(value: T | undefined, condition: (value: T) => Expression<SqlBool>) => value === undefined ? [] : [condition(value)]
 
 /** The conditions of a filter: every one that is given holds; tags and words apart, in `matches`. */
@@ -45,7 +59,7 @@ function conditions (f: TaskFilter, { actor, now }: View): Expression<SqlBool>[]
     ...when(f.priority, (names) => isAny('t.priority', 'text', names)),
     ...when(f.department, (names) => isAny('t.department', 'text', names)),
     ...when(f.assignee, (whom) => isOneOf('t.assignee_id', whom, actor)),
-    ...when(f.ball, (whom) => sql<SqlBool>`${open} and ${isOneOf('t.ball_in_court', whom, actor)}`),
+    ...when(f.ball, (whom) => sql<SqlBool>`${open} and ${isInCourtOf(whom, actor)}`),
     // What is never due is stored as infinity: it is no answer to "due from then on".
     ...when(f.due_from, (from) => sql<SqlBool>`t.due_sort >= ${from} and t.due_sort < 'infinity'`),
     ...when(f.due_to, (to) => sql<SqlBool>`t.due_sort <= ${to}`),

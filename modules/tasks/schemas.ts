@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Nullable, OneOf, Prose, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Nullable, OneOf, Prose, ref, Timestamp } from '../shared/schemas.js'
 import { pageParameters } from '../shared/pagination.js'
 import { Department } from '../users/index.js'
 import { MOST_CHANGES, priorities, statuses } from './rules.js'
@@ -10,6 +10,15 @@ const title = Line(500)
 const description = Prose(20000)
 const tags = Type.Array(Line(50), { maxItems: 20, uniqueItems: true })
 const DueAt = Nullable(Type.String({ format: 'date-time' }))
+
+/** Who holds a ball: someone of ours, someone at a company, or a company. */
+export const Holder = Type.Object({
+  kind: OneOf(['user', 'company', 'contact']),
+  id: Id,
+  name: Type.String(),
+  email: Nullable(Type.String()),
+  company: Nullable(Type.Object({ id: Id, name: Type.String() }), { description: 'where a contact is' })
+}, { $id: 'Holder' })
 
 export const Task = Type.Object({
   id: Id,
@@ -24,7 +33,10 @@ export const Task = Type.Object({
   department: Nullable(Department),
   tags: Type.Array(Type.String()),
   assignee_id: Nullable(Id),
-  ball_in_court: Nullable(Id, { description: 'who must act next; null is nobody' }),
+  ball_in_court: Nullable(Id, { description: 'who of ours must act next; null is an outside party, or nobody' }),
+  ball_company_id: Nullable(Id, { description: 'the company that must act next' }),
+  ball_contact_id: Nullable(Id, { description: 'who must act next there' }),
+  ball_holder: Nullable(ref(Holder), { description: 'whoever that is; null is nobody' }),
   ball_since: Timestamp,
   ball_held_seconds: Type.Number({ description: 'how long the ball has been there' }),
   due_at: Nullable(Timestamp),
@@ -60,6 +72,9 @@ export type CreateTask = Static<typeof CreateTask>
 export const TaskFields = Type.Object({ title: Type.Optional(title), ...fields }, { additionalProperties: false, minProperties: 1 })
 export type TaskFields = Static<typeof TaskFields>
 
+/** What a change may set inside: a handover also gives the ball to an outside party. Whoever says where the ball goes says all three. */
+export type TaskSet = TaskFields & { ball_company_id?: string | null, ball_contact_id?: string | null }
+
 const baseVersion = Type.Optional(Type.Integer({ minimum: 1, maximum: 2147483647, description: 'asks for a merge: fields that nobody changed since that version are applied' }))
 export const UpdateTask = Type.Object({ base_version: baseVersion, title: Type.Optional(title), ...fields }, { additionalProperties: false, minProperties: 1 })
 export type UpdateTask = Static<typeof UpdateTask>
@@ -78,13 +93,16 @@ export const GetTask = Type.Object({
 /** A user id, `me`, or `none`. */
 const Whom = Type.String({ pattern: '^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$', maxLength: 36 })
 
+/** The same, or `company:` and the id of a company, which is also where the ball of its contacts is. */
+const Court = Type.String({ pattern: '^(me|none|(company:)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$', maxLength: 44 })
+
 export const ListTasks = {
   ...pageParameters(['updated_at', 'created_at', 'due_at'], '-updated_at'),
   status: Type.Optional(Type.Array(TaskStatus)),
   priority: Type.Optional(Type.Array(Priority)),
   department: Type.Optional(Type.Array(Department)),
   assignee: Type.Optional(Type.Array(Whom, { maxItems: 50, description: 'user ids, me, none' })),
-  ball: Type.Optional(Type.Array(Whom, { maxItems: 50, description: 'whose court the ball is in: user ids, me, none; open tasks only' })),
+  ball: Type.Optional(Type.Array(Court, { maxItems: 50, description: 'whose court the ball is in: user ids, me, none, company:<id>; open tasks only' })),
   tag: Type.Optional(Type.Array(Line(50), { maxItems: 20 })),
   due_from: Type.Optional(Timestamp),
   due_to: Type.Optional(Timestamp),

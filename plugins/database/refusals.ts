@@ -18,6 +18,7 @@ const byConstraint: Record<string, Refusal> = {
   tasks_assignee_id_fkey: unknownPerson('assignee_id', 'EDEN_UNKNOWN_ASSIGNEE'),
   tasks_ball_in_court_fkey: unknownPerson('ball_in_court', 'EDEN_UNKNOWN_BALL_IN_COURT'),
   ball_holds_user_id_fkey: unknownPerson('ball_in_court', 'EDEN_UNKNOWN_BALL_IN_COURT'),
+  tasks_ball_company_id_fkey: unknownPerson('to_company_id', 'EDEN_UNKNOWN_BALL_IN_COURT'),
   task_dependencies_pair_key: refuse(409, 'EDEN_DEPENDENCY_EXISTS', 'blocks_id', 'waits for this task already'),
   task_dependencies_not_self: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),
   task_dependencies_cycle: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),

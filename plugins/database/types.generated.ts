@@ -38,6 +38,8 @@ export interface ActivityLog {
 
 export interface BallHolds {
   acknowledged_at: string | null;
+  company_id: string | null;
+  contact_id: string | null;
   ended_at: string | null;
   expected_by: string | null;
   no: number;
@@ -275,6 +277,8 @@ export interface TaskDependencies {
 
 export interface Tasks {
   assignee_id: string | null;
+  ball_company_id: string | null;
+  ball_contact_id: string | null;
   ball_in_court: string | null;
   ball_no: Generated<number>;
   ball_since: string;

@@ -54,7 +54,7 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   const required = row.required ?? []
   const { prefix, wrap } = row.inside ?? { prefix: '', wrap: (plain: object) => plain }
   const isWrite = method !== 'GET'
-  const body = row.body === undefined ? undefined : wrap(good(fields, required.length > 0 ? required : Object.keys(fields)), known)
+  const body = row.body === undefined ? undefined : wrap(good(fields, required.length > 0 ? required : row.least ?? Object.keys(fields)), known)
   const cases: Case[] = []
   const add = (what: string, expected: Pick<Case, 'status' | 'code' | 'path'>, change: Partial<Case> = {}) => cases.push({ what, method, url, body, ...expected, ...change })
   const addEach = (values: Record<string, unknown>, about: string, one: (value: any) => Partial<Case>, expected: Pick<Case, 'status' | 'code' | 'path'>) => {

@@ -13,7 +13,7 @@ const junk = fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary', maxLength: 40 
 const asText = (value: unknown) => encodeURIComponent(Buffer.from(typeof value === 'string' ? value : String(JSON.stringify(value))).toString())
 
 /** Fields that name somebody or something; others that hold an id may name anything. */
-const names: Record<string, Resource> = { project_id: 'project', project: 'project', assignee_id: 'user', ball_in_court: 'user', to_user_id: 'user', actor: 'user' }
+const names: Record<string, Resource> = { project_id: 'project', project: 'project', assignee_id: 'user', ball_in_court: 'user', to_user_id: 'user', to_company_id: 'company', to_contact_id: 'contact', actor: 'user' }
 
 /** Mostly what is right, sometimes what the table says is wrong, or anything. */
 function valueOf (name: string, { good, bad }: Kind, ids: Ids): fc.Arbitrary<unknown> {

@@ -10,6 +10,8 @@ export interface Row {
   query?: Record<string, Kind>
   body?: Record<string, Kind>
   required?: string[]
+  /** The fields that a good body has, where none is required and not all may be there at once. */
+  least?: string[]
   /** The parameters of the query that must be there. */
   needs?: string[]
   /** Where in the body its fields are, when not at its top. */
@@ -47,7 +49,7 @@ const taskFilters = {
   priority: commaListOf(oneOf('high')),
   department: commaListOf(department),
   assignee: whom,
-  ball: whom,
+  ball: commaListOf(text('company:01900000-0000-7000-8000-00000000dead', { 'no id': 'company:', 'another party': 'contact:01900000-0000-7000-8000-00000000dead', 'two ids': 'company:company:01900000-0000-7000-8000-00000000dead', 'a word': 'architect' }), 50),
   tag: commaListOf(line(50), 20),
   due_from: time,
   due_to: time,
@@ -133,7 +135,7 @@ export const routes: Record<string, Row> = {
   'GET /api/tasks/{id}/activity': { ...task, query: activityFilters },
 
   'GET /api/tasks/{id}/ball': { ...task, query: page('no', 'number') },
-  'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), note: prose(2000, { saysSomething: true }), expected_by: time }, required: ['to_user_id'], ifMatch: true },
+  'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), to_company_id: uuid, to_contact_id: uuid, note: prose(2000, { saysSomething: true }), expected_by: time }, least: ['to_user_id', 'note', 'expected_by'], ifMatch: true },
   'POST /api/tasks/{id}/ball/ack': task,
 
   'GET /api/tasks/{id}/checklist': { ...task, query: page('position', 'number') },

@@ -70,7 +70,9 @@ await t.test('a finished task is in nobody\'s court, and reopening gives the bal
 })
 
 await t.test('handovers, closes, reopenings, deletes and restores at once leave holds that meet, and sum to the task\'s age', async (t) => {
-  const people = [s.admin, s.manager, s.member].map(({ id }) => id)
+  const party = await s.post('/api/companies', { name: 'Halton Architects', kind: 'architect' })
+  const contact = await s.post(`/api/companies/${party.id}/contacts`, { name: 'Ana Silva' })
+  const receivers = [{ to_user_id: s.admin.id }, { to_company_id: party.id }, { to_user_id: s.manager.id }, { to_contact_id: contact.id }, { to_user_id: null }]
   const tasks = await Promise.all([1, 2, 3].map(() => s.addTask(project.id, { status: 'in_progress' })))
   const one = (round: number) => {
     const kind = round % 13
@@ -81,7 +83,7 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
       case 2: return s.ask('DELETE', `/api/tasks/${id}`)
       case 3: return s.ask('POST', `/api/tasks/${id}/restore`)
       case 4: return s.ask('PATCH', `/api/tasks/${id}`, { body: { title: `Round ${round}` } })
-      default: return s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: people[Math.floor(round / 3) % 3] } })
+      default: return s.ask('POST', `/api/tasks/${id}/ball`, { body: receivers[Math.floor(round / 3) % receivers.length] })
     }
   }
   const answers = await Promise.all(Array.from({ length: 210 }, (_, round) => one(round)))
@@ -102,7 +104,7 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
   t.same(wrong, [])
   const current = await s.query(`
     select t.id from tasks t join ball_holds h on h.task_id = t.id and h.no = t.ball_no
-    where h.ended_at is not null or h.user_id is distinct from t.ball_in_court or h.started_at <> t.ball_since`)
+    where h.ended_at is not null or (h.user_id, h.company_id, h.contact_id) is distinct from (t.ball_in_court, t.ball_company_id, t.ball_contact_id) or h.started_at <> t.ball_since`)
   t.same(current, [])
 })
 

@@ -30,7 +30,14 @@ const gone = await s.addPerson('member', { is_active: false })
 const projects = [await s.addProject(), await s.addProject({ status: 'on_hold' }), await s.addProject({ visibility: 'members' }), await s.addProject()]
 const dropped = await s.addProject()
 await s.ask('PUT', `/api/projects/${projects[2].id}/members/${s.member.id}`, { body: { role: 'viewer' } })
+const companies = await Promise.all(['Halton Architects', 'City of Milton'].map((name) => s.post('/api/companies', { name, kind: 'ahj' })))
 const HOUR = 3_600_000
+
+/** The columns of a hold that say whose it is. */
+const heldBy = (holder: { id: string } | null) => {
+  const isCompany = companies.some(({ id }) => id === holder?.id)
+  return { user_id: isCompany ? null : holder?.id ?? null, company_id: isCompany ? holder?.id ?? null : null }
+}
 
 /** A history of months: each task with its holds, which meet, ended at whole and at odd microseconds. */
 async function makeHistory (until: number, tasks: number): Promise<void> {
@@ -39,13 +46,13 @@ async function makeHistory (until: number, tasks: number): Promise<void> {
   const text = (ms: number) => new Date(ms).toISOString().replace('Z', `${chance(0.5) ? String(Math.floor(random() * 1000)).padStart(3, '0') : '000'}Z`)
   for (let n = 1; n <= tasks; n++) {
     const id = randomUUID()
-    const holders = [...people, gone, null]
+    const holders = [...people, gone, null, ...companies]
     const finished = chance(0.55)
     const times = Array.from({ length: 1 + Math.floor(random() * 5) }, () => until - Math.floor(random() ** 2 * 250 * 24) * HOUR - (chance(0.3) ? 0 : Math.floor(random() * HOUR))).sort((a, b) => a - b).map(text)
     const holds = times.map((start, i) => ({
       task_id: id,
       no: i + 1,
-      user_id: finished && i === times.length - 1 ? null : pick(holders)?.id ?? null,
+      ...heldBy(finished && i === times.length - 1 ? null : pick(holders)),
       started_at: start,
       ended_at: times[i + 1] ?? null,
       expected_by: chance(0.3) ? new Date(Date.parse(start) + random() * 400 * HOUR).toISOString() : null,
@@ -61,6 +68,7 @@ async function makeHistory (until: number, tasks: number): Promise<void> {
       department: pick(departments),
       assignee_id: chance(0.7) ? pick([...people, gone]).id : null,
       ball_in_court: last.user_id,
+      ball_company_id: last.company_id,
       ball_no: holds.length,
       ball_since: last.started_at,
       due_at: chance(0.6) ? new Date(until + Math.round((random() - 0.4) * 30 * 24) * HOUR).toISOString() : null,
@@ -73,11 +81,11 @@ async function makeHistory (until: number, tasks: number): Promise<void> {
     })
     holdRows.push(...holds)
   }
-  await s.query(`insert into tasks (id, project_id, number, title, status, department, assignee_id, ball_in_court, ball_no, ball_since, due_at, closed_at, created_at, updated_at, last_activity_at, created_by, deleted_at, deleted_by)
-    select id, project_id, number, title, status, department, assignee_id, ball_in_court, ball_no, ball_since, due_at, closed_at, created_at, updated_at, last_activity_at, created_by, deleted_at, case when deleted_at is not null then created_by end
+  await s.query(`insert into tasks (id, project_id, number, title, status, department, assignee_id, ball_in_court, ball_company_id, ball_no, ball_since, due_at, closed_at, created_at, updated_at, last_activity_at, created_by, deleted_at, deleted_by)
+    select id, project_id, number, title, status, department, assignee_id, ball_in_court, ball_company_id, ball_no, ball_since, due_at, closed_at, created_at, updated_at, last_activity_at, created_by, deleted_at, case when deleted_at is not null then created_by end
     from jsonb_populate_recordset(null::tasks, $1)`, [JSON.stringify(taskRows)])
-  await s.query(`insert into ball_holds (task_id, no, user_id, started_at, ended_at, expected_by, outcome, acknowledged_at)
-    select task_id, no, user_id, started_at, ended_at, expected_by, outcome, acknowledged_at from jsonb_populate_recordset(null::ball_holds, $1)`, [JSON.stringify(holdRows)])
+  await s.query(`insert into ball_holds (task_id, no, user_id, company_id, started_at, ended_at, expected_by, outcome, acknowledged_at)
+    select task_id, no, user_id, company_id, started_at, ended_at, expected_by, outcome, acknowledged_at from jsonb_populate_recordset(null::ball_holds, $1)`, [JSON.stringify(holdRows)])
 }
 
 const actorOf = (person: Person, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions })
@@ -86,8 +94,8 @@ const byKey = (lines: any[]) => [...lines].sort((a, b) => JSON.stringify([a.scop
 /** One report and its slow twin, of the same snapshot. */
 async function compare (t: Test, actors: Actor[], nows: Date[], filters: Filter[]): Promise<void> {
   await s.app.db.transaction().setIsolationLevel('repeatable read').execute(async (trx) => {
-    const all = (table: 'users' | 'projects' | 'project_members' | 'tasks' | 'ball_holds') => trx.selectFrom(table).selectAll().execute()
-    const rows: Rows = { users: await all('users'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: await all('ball_holds') }
+    const all = (table: 'users' | 'projects' | 'project_members' | 'companies' | 'tasks' | 'ball_holds') => trx.selectFrom(table).selectAll().execute()
+    const rows: Rows = { users: await all('users'), companies: await all('companies'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: await all('ball_holds') }
     for (const actor of actors) {
       for (const now of nows) {
         const asking = { actor, now }

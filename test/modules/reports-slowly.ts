@@ -1,7 +1,7 @@
 /** Every number of the reports again, plainly and slowly, from the rows of one snapshot. */
 import type { Actor } from '../../plugins/auth.js'
 
-export interface Rows { users: any[], projects: any[], members: any[], tasks: any[], holds: any[] }
+export interface Rows { users: any[], companies: any[], projects: any[], members: any[], tasks: any[], holds: any[] }
 export interface Filter { project?: string[], department?: string[], person?: string[], from?: string, to?: string }
 
 /** Microseconds since 1970: what PostgreSQL counts in. */
@@ -26,6 +26,7 @@ function atRank (values: number[], share: number): number | null {
 }
 const seconds = (us: number | null) => us === null ? null : us / 1e6
 const count = <T>(list: T[], which: (one: T) => unknown) => list.filter(which).length
+const isHeld = (task: any) => task.ball_in_court !== null || task.ball_company_id !== null
 const isOpen = (task: any) => task.status !== 'done' && task.status !== 'closed'
 
 /** The projects that somebody sees, and of those the tasks that a filter leaves. */
@@ -43,15 +44,17 @@ export function slowFlow (rows: Rows, actor: Actor, now: number, { person, from,
   const tasks = new Set(seen(rows, actor, filter).tasks.map(({ id }) => id))
   const end = (hold: any) => hold.ended_at === null ? now : micros(hold.ended_at)
   const first = dayOf(now, actor.timezone) - 30
-  const holds = rows.holds.filter((h) => h.user_id !== null && tasks.has(h.task_id) && (person === undefined || person.includes(h.user_id)) &&
+  const counted = rows.holds.filter((h) => (h.user_id !== null || h.company_id !== null) && tasks.has(h.task_id) && (person === undefined || person.includes(h.user_id)) &&
     (from === undefined ? dayOf(end(h), actor.timezone) >= first : end(h) >= at(from, 0)) && end(h) < at(to, Infinity))
+  const [holds, outside] = [counted.filter((h) => h.user_id !== null), counted.filter((h) => h.company_id !== null)]
   const users = new Map(rows.users.map((user) => [user.id, user]))
-  const line = (scope: string, of: any[], user: any, department: string | null) => {
+  const line = (scope: string, of: any[], user: any, department: string | null, company?: any) => {
     const lengths = of.map((h) => Math.max(end(h) - micros(h.started_at), 0))
     return {
       scope,
       person_id: user?.id ?? null,
-      owner: user?.email ?? null,
+      company_id: company?.id ?? null,
+      owner: user?.email ?? company?.name ?? null,
       department,
       holds: of.length,
       current: count(of, (h) => h.ended_at === null),
@@ -63,10 +66,11 @@ export function slowFlow (rows: Rows, actor: Actor, now: number, { person, from,
       over_expected: count(of, (h) => h.expected_by !== null && micros(h.expected_by) < end(h))
     }
   }
-  const grouped = (key: (hold: any) => any): [any, any[]][] => [...new Set(holds.map(key))].map((value) => [value, holds.filter((hold) => key(hold) === value)])
+  const grouped = (key: (hold: any) => any, some = holds): [any, any[]][] => [...new Set(some.map(key))].map((value) => [value, some.filter((hold) => key(hold) === value)])
   return [
     ...grouped((h) => h.user_id).map(([id, of]) => line('person', of, users.get(id), users.get(id).department)),
-    ...grouped((h) => users.get(h.user_id).department).map(([department, of]) => line('department', of, undefined, department))
+    ...grouped((h) => users.get(h.user_id).department).map(([department, of]) => line('department', of, undefined, department)),
+    ...grouped((h) => h.company_id, outside).map(([id, of]) => line('company', of, undefined, null, rows.companies.find((company) => company.id === id)))
   ]
 }
 
@@ -109,7 +113,7 @@ export function slowHealth (rows: Rows, actor: Actor, now: number, filter: Filte
   return projects.map((p) => {
     const all = tasks.filter((task) => task.project_id === p.id)
     const open = all.filter(isOpen)
-    const held = open.filter((task) => task.ball_in_court !== null).map((task) => Math.max(now - micros(task.ball_since), 0))
+    const held = open.filter(isHeld).map((task) => Math.max(now - micros(task.ball_since), 0))
     const [done, worth] = [count(all, (task) => task.status === 'done'), count(all, (task) => task.status !== 'closed')]
     return {
       project_id: p.id,
@@ -119,7 +123,7 @@ export function slowHealth (rows: Rows, actor: Actor, now: number, filter: Filte
       open: open.length,
       overdue: count(open, (task) => task.due_at !== null && micros(task.due_at) < now),
       stalled: count(open, (task) => micros(task.last_activity_at) <= now - 7 * 86_400e6),
-      nobodys: count(open, (task) => task.ball_in_court === null),
+      nobodys: count(open, (task) => !isHeld(task)),
       oldest_hold_seconds: seconds(atRank(held, 1)),
       done,
       share_done: worth === 0 ? null : done / worth
@@ -135,6 +139,6 @@ export function slowAgeing (rows: Rows, actor: Actor, now: number, { person, ...
       const age = Math.max(now - micros(text), 0) / 86_400e6
       return age >= days && age < (begins[n + 1] ?? Infinity)
     }
-    return { from_days: days, to_days: begins[n + 1] ?? null, tasks: count(open, (task) => isIn(task.created_at)), in_court: count(open, (task) => task.ball_in_court !== null && isIn(task.ball_since)), in_nobodys_court: count(open, (task) => task.ball_in_court === null && isIn(task.ball_since)) }
+    return { from_days: days, to_days: begins[n + 1] ?? null, tasks: count(open, (task) => isIn(task.created_at)), in_court: count(open, (task) => isHeld(task) && isIn(task.ball_since)), in_nobodys_court: count(open, (task) => !isHeld(task) && isIn(task.ball_since)) }
   })
 }

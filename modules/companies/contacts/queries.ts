@@ -4,6 +4,8 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
 import { setDeleted } from '../../shared/soft-delete.js'
+import { inTransaction } from '../../shared/transaction.js'
+import { refuseWhileItHolds } from '../queries.js'
 import { addRecord, changeRecord, type Kept } from '../records.js'
 import type { Contact, CreateContact, UpdateContact } from '../schemas.js'
 
@@ -38,8 +40,11 @@ export async function createContact (db: Db, { companyId, values, origin }: { co
 
 export const updateContact = (db: Db, change: { id: string, set: UpdateContact, versions?: number[], origin: Origin }) => changeRecord(db, contact, change)
 
-/** Deletes a contact softly, or brings it back, and records the event. */
+/** Deletes a contact softly, unless they have a ball, or brings it back, and records the event. */
 export function setContactDeleted (db: Db, { id, deleted, versions, origin }: { id: string, deleted: boolean, versions?: number[], origin: Origin }): Promise<void> {
-  return setDeleted(db, { table: 'contacts', entityType: 'contact', joins: sql`join companies o on o.id = x.company_id`, projectId: sql`null::uuid`, taskId: sql`null::uuid` },
-    { id, deleted, versions, actorId: origin.actorId, visible: sql<SqlBool>`o.deleted_at is null`, record: recordEvents(origin) })
+  return inTransaction(db, async (trx) => {
+    if (deleted) await refuseWhileItHolds(trx, 'contacts', id, sql`t.ball_company_id = x.company_id and t.ball_contact_id = x.id`)
+    await setDeleted(trx, { table: 'contacts', entityType: 'contact', joins: sql`join companies o on o.id = x.company_id`, projectId: sql`null::uuid`, taskId: sql`null::uuid` },
+      { id, deleted, versions, actorId: origin.actorId, visible: sql<SqlBool>`o.deleted_at is null`, record: recordEvents(origin) })
+  })
 }

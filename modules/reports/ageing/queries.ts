@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Static } from 'typebox'
 import type { Db } from '../../../plugins/database/index.js'
-import { conditions, peopleOf, type Asking } from '../filters.js'
+import { conditions, isHeld, peopleOf, type Asking } from '../filters.js'
 import { BUCKETS, type Ageing, type AgeingQuery } from './schemas.js'
 
 /** How old open work is, and how long it has been where it is; every bucket has its line, the youngest first. */
@@ -11,7 +11,7 @@ export async function ageing (db: Db, { actor, now }: Asking, { person, ...filte
   const bucketOf = (column: unknown) => sql`greatest(width_bucket(extract(epoch from ${now}::timestamptz - ${column}), ${BUCKETS.map((days) => days * 86_400)}::numeric[]), 1)`
   const { rows } = await sql<Static<typeof Ageing>>`
     with aged as materialized (
-      select ${bucketOf(sql`t.created_at`)} as age, ${bucketOf(sql`t.ball_since`)} as stay, t.ball_in_court is not null as is_held
+      select ${bucketOf(sql`t.created_at`)} as age, ${bucketOf(sql`t.ball_since`)} as stay, ${isHeld} as is_held
       from tasks t join projects p on p.id = t.project_id
       where t.is_open and ${conditions(actor, filter)} ${people === undefined ? sql`` : sql`and t.ball_in_court = any(${people}::uuid[])`}
     ), by_age as (

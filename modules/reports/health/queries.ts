@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import type { Db } from '../../../plugins/database/index.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { STALLED_AFTER_DAYS } from '../../tasks/index.js'
-import { conditions, type Asking } from '../filters.js'
+import { conditions, isHeld, type Asking } from '../filters.js'
 import type { HealthQuery, ProjectHealth } from './schemas.js'
 
 /** How each project is doing, in the order of their codes; a project without tasks has its line too. */
@@ -13,7 +13,7 @@ export async function projectHealth (db: Db, { actor, now }: Asking, filter: Hea
   const { rows } = await sql<Static<typeof ProjectHealth>>`
     with open as (
       select t.project_id as id, count(*), count(*) filter (where t.due_sort < ${now}) as overdue, count(*) filter (where t.last_activity_at <= ${stalledSince}) as stalled,
-        count(*) filter (where t.ball_in_court is null) as nobodys, min(t.ball_since) filter (where t.ball_in_court is not null) as oldest
+        count(*) filter (where not ${isHeld}) as nobodys, min(t.ball_since) filter (where ${isHeld}) as oldest
       from tasks t join projects p on p.id = t.project_id where t.is_open and ${wanted} group by 1
     ), worth_doing as (
       select t.project_id as id, count(*), count(*) filter (where t.status = 'done') as done

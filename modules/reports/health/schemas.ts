@@ -11,7 +11,7 @@ export const ProjectHealth = Type.Object({
   overdue: Type.Integer({ description: 'of these, due before now' }),
   stalled: Type.Integer({ description: 'of these, untouched for 7 days or longer' }),
   nobodys: Type.Integer({ description: 'of these, in nobody\'s court' }),
-  oldest_hold_seconds: Nullable(Type.Number(), { description: 'how long the ball of an open task has been with one person, at most; null when nobody has one' }),
+  oldest_hold_seconds: Nullable(Type.Number(), { description: 'how long the ball of an open task has been with one person or company, at most; null when nobody has one' }),
   done: Type.Integer({ description: 'tasks that are done' }),
   share_done: Nullable(Type.Number(), { description: '0 to 1: done, of all but those that are closed because they will not be done; null when there are none' })
 }, { $id: 'ProjectHealth' })

@@ -5,6 +5,7 @@ import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Static } from 'typebox'
+import { holderOf } from '../columns.js'
 import type { View } from '../queries.js'
 import type { Hold } from './schemas.js'
 
@@ -16,9 +17,9 @@ const ofTask = (db: Db, taskId: string, { actor }: View) => db.selectFrom('ball_
   .innerJoin('tasks as t', 't.id', 'h.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
   .where('h.task_id', '=', taskId).where('t.deleted_at', 'is', null).where(visibleProject(actor))
 
-const holds = (db: Db, taskId: string, view: View) => ofTask(db, taskId, view).leftJoin('users as u', 'u.id', 'h.user_id')
+const holds = (db: Db, taskId: string, view: View) => ofTask(db, taskId, view)
   .select(['h.task_id as id', 'h.task_id', 'h.no', 'h.passed_by', 'h.note', 'h.expected_by', 'h.started_at', 'h.ended_at', 'h.outcome', 'h.acknowledged_at'])
-  .select(sql<{ id: string, name: string, email: string } | null>`case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email) end`.as('holder'))
+  .select(holderOf('h.user_id', 'h.company_id', 'h.contact_id').as('holder'))
   .select(sql<number>`greatest(extract(epoch from coalesce(h.ended_at, ${view.now}::timestamptz) - h.started_at), 0)`.as('held_seconds'))
 
 /** One page of the holds of a task's ball, the first hold first, and one row more when there is a next page. */

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { FastifyRequest } from 'fastify'
-import { NotFound, raise } from '../../../plugins/errors.js'
+import { NotFound, raise, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { etag, versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
 import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { changeTasks } from '../change.js'
-import { NotYourBall, refusalOf } from '../errors.js'
+import { NotOneReceiver, NotYourBall, refusalOf } from '../errors.js'
 import { findTask, type View } from '../queries.js'
 import { acknowledge, countHolds, findCurrentHold, listHolds } from './queries.js'
 import { Hold, PassBall } from './schemas.js'
@@ -36,11 +36,13 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'ball:pass' },
     schema: { operationId: 'passBall', summary: 'Hand the ball over', tags, params: IdParams, headers: IfMatch, body: PassBall, querystring: NoQuery, response: { 201: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
-    const { params: { id }, body: { to_user_id: to, ...handover }, headers } = request
+    const { params: { id }, body: { to_user_id: user, to_company_id: company, to_contact_id: contact, ...handover }, headers } = request
+    const to = Object.keys({ to_user_id: user, to_company_id: company, to_contact_id: contact }).filter((name) => name in request.body)
+    if (to.length !== 1) throw withMembers(new NotOneReceiver(), { errors: [{ path: to[1] ?? 'body', message: new NotOneReceiver().message }] })
     const view = viewOf(request)
-    const change = { id, set: { ball_in_court: to }, versions: versionsOf(headers['if-match']), handover }
+    const change = { id, set: { ball_in_court: user ?? null, ball_company_id: company ?? null, ball_contact_id: contact ?? null }, versions: versionsOf(headers['if-match']), handover }
     const [outcome] = await changeTasks(db, { changes: [change], view, origin: originOf(request) })
-    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome, 'to_user_id')
+    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome, to[0])
     if (refusal !== undefined) throw refusal
     const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
     return { status: 201, headers: { location: `/api/tasks/${id}/ball`, etag: etag(outcome?.version ?? 0) }, body: hold }

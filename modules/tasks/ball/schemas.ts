@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
-import { Id, Nullable, OneOf, Person, Prose, ref, Timestamp } from '../../shared/schemas.js'
+import { Id, Nullable, OneOf, Prose, ref, Timestamp } from '../../shared/schemas.js'
+import { Holder } from '../schemas.js'
 
 export const Hold = Type.Object({
   task_id: Id,
   no: Type.Integer({ description: 'the first hold of a task is 1' }),
-  holder: Nullable(ref(Person), { description: 'null: in nobody\'s court' }),
+  holder: Nullable(ref(Holder), { description: 'null: in nobody\'s court' }),
   passed_by: Nullable(Id),
   note: Nullable(Type.String()),
   expected_by: Nullable(Timestamp),
@@ -16,7 +17,9 @@ export const Hold = Type.Object({
 }, { $id: 'Hold', description: 'one stay of the ball; the stays of a task meet exactly and sum to its age' })
 
 export const PassBall = Type.Object({
-  to_user_id: Nullable(Id, { description: 'who must act next; null is nobody' }),
+  to_user_id: Type.Optional(Nullable(Id, { description: 'who of ours must act next; null is nobody' })),
+  to_company_id: Type.Optional(Id),
+  to_contact_id: Type.Optional(Id),
   note: Type.Optional(Prose(2000, 1)),
   expected_by: Type.Optional(Timestamp)
-}, { additionalProperties: false })
+}, { additionalProperties: false, description: 'takes exactly one of to_user_id, to_company_id and to_contact_id' })
