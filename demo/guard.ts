@@ -15,7 +15,7 @@ export class DatabaseHoldsRealData extends Error {
 }
 
 /** Filled by the migrations or by the machinery, and left alone: rows here say nothing about whose database it is. */
-const ours = ['kysely_migration', 'kysely_migration_lock', 'roles', 'permissions', 'role_permissions', 'event_sequencer']
+const ours = ['kysely_migration', 'kysely_migration_lock', 'roles', 'permissions', 'role_permissions', 'event_sequencer', 'work_calendars', 'work_holidays', 'calendar_days', 'ball_policies', 'ball_policy_rules']
 
 /** For each table that the generator fills: what makes a row one of its own. */
 const seedRow: Record<string, string> = {
@@ -28,6 +28,9 @@ const seedRow: Record<string, string> = {
   contacts: isSeedId('id'),
   tasks: isSeedId('id'),
   ball_holds: isSeedId('task_id'),
+  ball_pauses: isSeedId('task_id'),
+  ball_reminders: isSeedId('task_id'),
+  ball_nudges: isSeedId('task_id'),
   comments: isSeedId('id'),
   comment_mentions: isSeedId('comment_id'),
   activity_log: isSeedId('id'),

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import activity from './activity/index.js'
+import calendar from './calendar/index.js'
 import companies from './companies/index.js'
 import jobs from './jobs/index.js'
 import notifications from './notifications/index.js'
@@ -15,6 +16,7 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   for (const schema of [Deleted, Person]) app.addSchema(schema) // what several domains answer with
   await app.register(users, { prefix: '/api' })
   await app.register(projects, { prefix: '/api/projects' })
+  await app.register(calendar, { prefix: '/api' })
   await app.register(companies, { prefix: '/api' })
   await app.register(tasks, { prefix: '/api' })
   await app.register(activity, { prefix: '/api' })

@@ -26,7 +26,7 @@ export default fp(async function openapi (app) {
       },
       security: [{ bearer: [] }, { devEmail: [] }],
       tags: [
-        { name: 'tasks' }, { name: 'ball', description: 'whose court the ball is in' }, { name: 'comments' }, { name: 'projects' }, { name: 'companies', description: 'outside parties, and whom one talks to there' },
+        { name: 'tasks' }, { name: 'ball', description: 'whose court the ball is in' }, { name: 'comments' }, { name: 'calendar', description: 'when the company works' }, { name: 'projects' }, { name: 'companies', description: 'outside parties, and whom one talks to there' },
         { name: 'users' }, { name: 'notifications' }, { name: 'activity' }, { name: 'search' }, { name: 'reports' }, { name: 'operations' }
       ]
     },

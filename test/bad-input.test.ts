@@ -22,7 +22,7 @@ const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'S
 await s.app.jobs.runNow('expire_job_runs')
 const [run] = await s.get('/api/admin/jobs/runs')
 const [notification] = await s.get('/api/notifications')
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, company: company.id, contact: contact.id }
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, company: company.id, contact: contact.id, day: '2026-08-03' }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))
@@ -121,7 +121,7 @@ await t.test('good values of the table pass, so that it is the bad ones that are
     const [method = '', template = ''] = route.split(' ')
     const good = (kinds = {}) => Object.entries<{ good: unknown }>(kinds).map(([name, kind]) => [name, kind.good] as const)
     const { base_version: _base, ...fields } = Object.fromEntries(good(row.body).filter(([name]) => row.least?.includes(name) ?? true))
-    const url = template.replaceAll(/\{(\w+)\}/g, UNKNOWN_ID)
+    const url = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) => row.ids?.[name] === 'day' ? ids.day : UNKNOWN_ID)
     for (const query of [neededBy(row, ''), ...good(row.query).map(([name, value]) => [...neededBy(row, name), `${name}=${encodeURIComponent(String(value))}`])].map((parts) => `?${parts.join('&')}`)) {
       const answer = await send(s, { method, url: url + query, body: row.body === undefined ? undefined : row.inside?.wrap(fields, ids) ?? fields })
       t.ok([200, 201, 404, 422].includes(answer.statusCode), `${route} ${query}: ${answer.body.slice(0, 300)}`)

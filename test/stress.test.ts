@@ -29,13 +29,18 @@ const wrongs: Record<string, string> = {
   'a ball that is not where its current hold is': `
     select t.id from tasks t join ball_holds h on h.task_id = t.id and h.no = t.ball_no
     where h.ended_at is not null or (h.user_id, h.company_id, h.contact_id) is distinct from (t.ball_in_court, t.ball_company_id, t.ball_contact_id) or h.started_at <> t.ball_since`,
+  'a pause out of its hold, over another, or other than the task says': `
+    select b.task_id from ball_pauses b left join ball_holds h on h.task_id = b.task_id and h.no = b.hold_no
+    where h.no is null or b.started_at < h.started_at or coalesce(b.ended_at, 'infinity') > coalesce(h.ended_at, 'infinity')
+    union all select a.task_id from ball_pauses a join ball_pauses b on b.task_id = a.task_id and b.started_at > a.started_at where coalesce(a.ended_at, 'infinity') > b.started_at
+    union all select t.id from tasks t full join (select * from ball_pauses where ended_at is null) b on b.task_id = t.id where t.ball_paused_since is distinct from b.started_at`,
   'a ball at a company or contact that is deleted': `
     select t.id from tasks t left join companies o on o.id = t.ball_company_id left join contacts c on c.id = t.ball_contact_id
     where t.is_open and t.deleted_at is null and coalesce(o.deleted_at, c.deleted_at) > t.ball_since
       -- A task that comes back finds its ball where it was, whatever has become of that.
       and not exists (select from activity_log a where a.entity_id = t.id and a.action = 'restored' and a.created_at > coalesce(o.deleted_at, c.deleted_at))`,
   'a version without its one event': `
-    select entity_type, entity_id from activity_log where action not in ('ball_acknowledged', 'member_added') group by 1, 2
+    select entity_type, entity_id from activity_log where action not in ('ball_acknowledged', 'ball_nudged', 'member_added') group by 1, 2
     having count(*) <> count(distinct version) or max(version) <> count(*)`,
   'a task that is at another version than its last event': `
     select t.id from tasks t where version <> (select max(version) from activity_log a where a.entity_type = 'task' and a.entity_id = t.id)`,
@@ -45,7 +50,7 @@ const wrongs: Record<string, string> = {
     where n > 1 and old is distinct from before`,
   'events whose times or positions are not in the order of versions': `
     select * from (select entity_id, created_at, position, lag(created_at) over w as earlier, lag(position) over w as lower
-      from activity_log a join event_positions e on e.event_id = a.id where entity_type = 'task' and action <> 'ball_acknowledged' window w as (partition by entity_id order by version)) x
+      from activity_log a join event_positions e on e.event_id = a.id where entity_type = 'task' and action not in ('ball_acknowledged', 'ball_nudged') window w as (partition by entity_id order by version)) x
     where created_at <= earlier or position <= lower`,
   'a gap in the positions': `
     select from event_positions having count(*) <> max(position) or count(*) <> (select count(*) from activity_log)
@@ -55,6 +60,7 @@ const wrongs: Record<string, string> = {
       select a.id, u.user_id from activity_log a cross join lateral (
         select (changes -> 'assignee_id' ->> 1)::uuid as user_id where entity_type = 'task'
         union select (changes -> 'ball_in_court' ->> 1)::uuid where entity_type = 'task'
+        union select value::uuid from jsonb_array_elements_text(case when action = 'ball_nudged' then data -> 'to' end)
         union select value::uuid from jsonb_array_elements_text(case when entity_type = 'comment' then data -> 'mentions' end)
       ) u where u.user_id <> a.actor_id
     )
@@ -107,6 +113,9 @@ await t.test('two instances, many writers, and connections that are cut: the boo
     () => send('DELETE', pick([`/api/companies/${pick(companies).id}`, `/api/contacts/${pick(contacts).id}`])),
     () => send('POST', pick([`/api/companies/${pick(companies).id}/restore`, `/api/contacts/${pick(contacts).id}/restore`])),
     () => send('POST', `/api/tasks/${pick(tasks)}/ball/ack`),
+    () => send('POST', `/api/tasks/${pick(tasks)}/ball/nudge`),
+    () => send('POST', `/api/tasks/${pick(tasks)}/ball/pause`, { reason: 'Waiting' }),
+    () => send('POST', `/api/tasks/${pick(tasks)}/ball/resume`),
     () => send('PATCH', `/api/tasks/${pick(tasks)}`, { title: `Title ${next()}`, assignee_id: pick(people).id }),
     () => send('PATCH', `/api/tasks/${pick(tasks)}`, { base_version: 1 + Math.floor(next() * 5), description: `Merged ${next()}` }),
     () => send('POST', '/api/tasks/bulk', { changes: [...new Set([pick(tasks), pick(tasks), pick(tasks)])].map((id) => ({ id, set: { priority: pick(['low', 'high']), assignee_id: pick(people).id } })) }),

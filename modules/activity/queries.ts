@@ -36,13 +36,18 @@ const filtered = (db: Db, actor: Actor, f: ActivityFilter) => db.selectFrom('act
   .$if(f.from !== undefined, (qb) => qb.where('a.created_at', '>=', f.from as string))
   .$if(f.to !== undefined, (qb) => qb.where('a.created_at', '<', f.to as string))
 
-/** The names of the people whom an event is about: who had something and who has it, who was added, who is mentioned. */
+/** The names of the people whom an event is about: who had something and who has it, outside parties too, who was added, mentioned or told. */
 const peopleIn = sql<Record<string, string>>`(
-  select coalesce(jsonb_object_agg(who.id, who.name), '{}') from users who where who.id = any(array(
+  select coalesce(jsonb_object_agg(who.id, who.name), '{}') from (
+    select o.id, o.name from companies o where a.changes ? 'ball_company_id' and o.id in ((a.changes -> 'ball_company_id' ->> 0)::uuid, (a.changes -> 'ball_company_id' ->> 1)::uuid)
+    union all
+    select c.id, c.name from contacts c where a.changes ? 'ball_contact_id' and c.id in ((a.changes -> 'ball_contact_id' ->> 0)::uuid, (a.changes -> 'ball_contact_id' ->> 1)::uuid)
+    union all
+    select u.id, u.name from users u where u.id = any(array(
     select x.id::uuid from unnest(array[a.changes -> 'assignee_id' ->> 0, a.changes -> 'assignee_id' ->> 1, a.changes -> 'ball_in_court' ->> 0,
       a.changes -> 'ball_in_court' ->> 1, a.data ->> 'user_id']) x (id) where x.id is not null
     union all
-    select m.id::uuid from jsonb_array_elements_text(a.data -> 'mentions') m (id))))`
+    select m.id::uuid from jsonb_array_elements_text(coalesce(a.data -> 'mentions', a.data -> 'to')) m (id)))) who)`
 
 /** One page of the log, and one row more when there is a next page. One statement. */
 export async function listActivity (db: Db, { actor, filter, page }: { actor: Actor, filter: ActivityFilter, page: PageRequest }) {

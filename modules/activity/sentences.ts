@@ -25,7 +25,6 @@ function clauseOf (field: string, [from, to]: unknown[], person: (id: unknown) =
     case 'status': return `moved it from ${words(String(from))} to ${words(String(to))}`
     case 'title': case 'name': return `renamed it from ${quoted(from)} to ${quoted(to)}`
     case 'assignee_id': return to === null ? `took it from ${person(from)}` : `assigned it to ${person(to)}`
-    case 'ball_in_court': return to === null ? `took the ball out of ${person(from)}'s court` : `put the ball in ${person(to)}'s court`
     case 'due_at': return to === null ? 'removed its due date' : `set its due date to ${String(to).slice(0, 10)}`
     case 'priority': return `set its priority to ${words(String(to))}`
     case 'department': return to === null ? 'took it from its department' : `gave it to ${String(to)}`
@@ -35,21 +34,42 @@ function clauseOf (field: string, [from, to]: unknown[], person: (id: unknown) =
   }
 }
 
-const things: Record<string, string> = { checklist_item: 'a step', comment: 'a comment', dependency: 'a dependency', project: 'the project', task: 'the task', user: 'a profile' }
+/** The fields that say where the ball is, whoever says the most first; and that it is paused, which ends with a hold. */
+const court = ['ball_contact_id', 'ball_company_id', 'ball_in_court', 'ball_paused_since']
+
+/** Where the ball went as one clause, if it went anywhere. */
+function ballClause (changes: Told['changes'], person: (id: unknown) => string): string[] {
+  const side = (n: 0 | 1) => court.slice(0, 3).map((field) => changes[field]?.[n]).find((id) => id != null)
+  if (!court.slice(0, 3).some((field) => field in changes)) return []
+  const [from, to] = [side(0), side(1)]
+  if (to !== undefined) return [`put the ball in ${person(to)}'s court`]
+  return [changes.ball_company_id === undefined && changes.ball_in_court === undefined ? 'put the ball in the court of the company as a whole' : `took the ball out of ${person(from)}'s court`]
+}
+
+const things: Record<string, string> = { ball_policy: 'what is expected of whoever has a ball', calendar: 'the calendar', checklist_item: 'a step', comment: 'a comment', dependency: 'a dependency', project: 'the project', task: 'the task', user: 'a profile' }
 
 /** What happened, without who did it. */
 function happened ({ entity_type: type, action, changes, data, people }: Told): string {
   const person = (id: unknown): string => people[String(id)] ?? 'someone'
   const thing = things[type] ?? `a ${words(type)}`
   const member = () => person(data.user_id)
+  const told = () => person(Array.isArray(data.to) ? data.to[0] : undefined)
   const role = () => words(String(changes.member_role?.[1]))
   const label = changes.label?.[1] ?? changes.label?.[0]
 
   switch (`${type}.${action}`) {
     case 'task.ball_acknowledged': return 'has seen that the ball is in their court'
+    case 'task.ball_nudged': return `reminded ${told()} of the ball in their court${typeof data.note === 'string' ? `: ${quoted(data.note)}` : ''}`
+    case 'task.ball_paused': return `paused the ball${typeof data.reason === 'string' ? `: ${quoted(data.reason)}` : ''}`
+    case 'task.ball_resumed': return 'let the ball go on'
+    case 'task.ball_unacknowledged': return `passed the ball, and ${told()} has not acknowledged it in time`
+    case 'task.ball_overdue': return `passed the ball, and ${told()} has not acted in time`
+    case 'company.updated': case 'contact.updated': case 'calendar.updated': return listed(Object.entries(changes).map(([field, change]) => clauseOf(field, change, person))) || `changed ${thing}`
+    case 'calendar.holiday_set': return `made ${String(data.date)} a day off: ${quoted(data.name)}`
+    case 'calendar.holiday_removed': return `made ${String(data.date)} a day like others`
     case 'task.checklist_reordered': return 'put the steps into another order'
     case 'task.ball_passed': case 'task.assigned': case 'task.status_changed': case 'task.updated': case 'project.updated': case 'user.updated': {
-      const clauses = listed(Object.entries(changes).map(([field, change]) => clauseOf(field, change, person)))
+      const clauses = listed([...Object.entries(changes).filter(([field]) => !court.includes(field)).map(([field, change]) => clauseOf(field, change, person)), ...ballClause(changes, person)])
       return `${clauses || `changed ${thing}`}${typeof data.note === 'string' ? `: ${quoted(data.note)}` : ''}`
     }
     case 'task.created': {

@@ -25,8 +25,8 @@ async function nextRound (db: Db, upTo: number): Promise<{ from: number, to: num
 }
 
 /**
- * Whom the events of a round concern: who is assigned a task, whose court the ball came to, who is mentioned, who watched
- * the task by then. Never who acted, nobody who has left or may not see the project, and of nothing that they turned off.
+ * Whom the events of a round concern: who is assigned a task, whose court the ball came to, who is mentioned, who is
+ * reminded or told that time is up, who watched the task by then. Never who acted, unless time did, nobody who has left or may not see the project, and of nothing that they turned off.
  */
 async function concerns (db: Db, { from, to }: { from: number, to: number }): Promise<Row[]> {
   const { rows } = await sql<Row>`
@@ -39,6 +39,8 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
       union all
       select 'ball_received', (a.changes -> 'ball_in_court' ->> 1)::uuid where a.entity_type = 'task'
       union all
+      select a.action, m.value::uuid from jsonb_array_elements_text(case when a.entity_type = 'task' and a.action in ('ball_nudged', 'ball_unacknowledged', 'ball_overdue') then a.data -> 'to' end) m
+      union all
       select 'mentioned', m.value::uuid from jsonb_array_elements_text(case when a.entity_type = 'comment' then a.data -> 'mentions' end) m
       union all
       select case when a.entity_type = 'comment' then 'commented' else 'task_changed' end, w.user_id from task_watchers w
@@ -47,7 +49,7 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
     ) c
     join users u on u.id = c.user_id and u.is_active
     join projects p on p.id = a.project_id
-    where e.position > ${from} and e.position <= ${to} and c.user_id <> a.actor_id
+    where e.position > ${from} and e.position <= ${to} and (c.user_id <> a.actor_id or a.action in ('ball_unacknowledged', 'ball_overdue'))
       and ${projectVisibleTo(sql.ref('c.user_id'))}
       and not exists (select from notification_preferences f where f.user_id = c.user_id and f.type = c.type and f.channel = 'in_app' and not f.is_on)
     order by e.position`.execute(db)

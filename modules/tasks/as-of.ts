@@ -4,6 +4,9 @@ import { visibleProject } from '../shared/visibility.js'
 import { taskOf, taskRecord, type TaskRow } from './columns.js'
 import type { View } from './queries.js'
 
+/** What the clock says of a task is no activity. */
+const reminders = sql.raw("'ball_unacknowledged', 'ball_overdue'")
+
 /** A task that is done or closed needs nobody: whether the status in the log, before (0) or after (1) an event, is such a one. */
 const finished = (side: 0 | 1) => sql`coalesce(a.changes -> 'status' ->> ${sql.lit(side)} in ('done', 'closed'), false)`
 
@@ -23,15 +26,15 @@ export async function findTaskAsOf (db: Db, { id, view: { actor, now }, asOf }: 
       select jsonb_object_agg(c.key, c.value -> 1 order by a.version) as fields
       from a, jsonb_each(a.changes) c where a.entity_type = 'task'
     ), times as (
-      select max(a.version) as version, max(a.created_at) filter (where a.action not in ('ball_acknowledged', 'checklist_reordered')) as updated_at,
-        max(a.created_at) filter (where a.action = 'created' or a.changes ? 'ball_in_court' or (a.changes ? 'status' and ${finished(0)} <> ${finished(1)})) as ball_since,
+      select max(a.version) as version, max(a.created_at) filter (where a.action not in ('ball_acknowledged', 'ball_nudged', 'checklist_reordered', ${reminders})) as updated_at,
+        max(a.created_at) filter (where a.action = 'created' or a.changes ?| array['ball_in_court', 'ball_company_id', 'ball_contact_id'] or (a.changes ? 'status' and ${finished(0)} <> ${finished(1)})) as ball_since,
         max(a.created_at) filter (where ${finished(1)} and not ${finished(0)}) as finished_at,
         bool_or(a.action = 'created') as is_whole,
         coalesce((array_agg(a.action order by a.version desc) filter (where a.action in ('deleted', 'restored')))[1] = 'deleted', false) as was_deleted
       from a where a.entity_type = 'task'
     ), active as (
       select max(a.created_at) as at from a
-      where a.entity_type in ('task', 'checklist_item') or (a.entity_type = 'comment' and a.action in ('created', 'updated'))
+      where a.entity_type = 'task' and a.action not in (${reminders}) or a.entity_type = 'checklist_item' or (a.entity_type = 'comment' and a.action in ('created', 'updated'))
     ), t as (
       select own.id, own.project_id, own.number, own.created_by, own.created_at, null::timestamptz as deleted_at,
         f.*, f.status not in ('done', 'closed') as is_open, times.version, times.updated_at, times.ball_since,

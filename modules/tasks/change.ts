@@ -62,7 +62,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       where t.id = any(array(select id from input)) and t.deleted_at is null and ${visibleProject(view.actor)}
       order by t.id for no key update of t -- a stronger lock and the foreign key of parents would wait for each other
     ), asked as (
-      select i.*, l.id is not null as found, l.version as current_version, l.status as current_status, l.project_id, l.ball_no, l.ball_since,
+      select i.*, l.id is not null as found, l.version as current_version, l.status as current_status, l.project_id, l.ball_no, l.ball_since, l.ball_paused_since as was_paused_since,
         l.is_open as was_open, l.ball_in_court as old_ball, l.ball_company_id as old_company, l.ball_contact_id as old_contact, l.assignee_id as old_assignee, l.parent_id as old_parent, l.closed_at as old_closed_at, l.fields,
         n.title, n.description, n.status, n.priority, n.department, n.tags, n.assignee_id, n.due_at, n.parent_id,
         case when n.status in ('done', 'closed') then null when b.goes_back then b.user_id else n.ball_in_court end as ball_in_court,
@@ -96,13 +96,12 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       group by d.blocked_id
     ), wanted as materialized (
       select a.*, jsonb_changes(fields, ${taskFields('a')}) as changes,
-        moves or was_open = (status in ('done', 'closed')) as moves_ball,
         case
           when not found then 'not_found'
           when versions is not null and not versions @> to_jsonb(current_version) then 'stale'
           when status <> current_status and not ${JSON.stringify(flow)}::jsonb -> current_status ? status then 'status'
           when status in ('done', 'closed') and coalesce(set ->> 'ball_in_court', set ->> 'ball_company_id', set ->> 'ball_contact_id') is not null then 'finished'
-          when is_handover and not moves then 'ball_there'
+          when is_handover and not moves_ball then 'ball_there'
           when assignee_id is not null and assignee_id is distinct from old_assignee
             and not exists (select from users u where u.id = a.assignee_id and u.is_active)
             then case when exists (select from users u where u.id = a.assignee_id) then 'assignee_gone' else 'assignee_unknown' end
@@ -117,7 +116,10 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
           when exists (select from held_up h where h.id = a.id) then 'blocked'
           when not was_open and ball_no > 1 and not exists (select from ball_holds h where h.task_id = a.id and h.no = a.ball_no - 1) then 'again'
         end as refused
-      from (select *, (old_ball, old_company, old_contact) is distinct from (ball_in_court, ball_company_id, ball_contact_id) as moves from asked) a
+      from (
+        select *, case when not moves_ball then was_paused_since end as ball_paused_since
+        from (select *, (old_ball, old_company, old_contact) is distinct from (ball_in_court, ball_company_id, ball_contact_id) or was_open = (status in ('done', 'closed')) as moves_ball from asked) m
+      ) a
     ), go as materialized (
       select bool_and(refused is null) as all_good from wanted
     ), families as materialized (
@@ -127,7 +129,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
     ), after as (
       update tasks t set title = w.title, description = w.description, status = w.status, priority = w.priority, department = w.department, tags = w.tags,
         assignee_id = w.assignee_id, due_at = w.due_at, parent_id = w.parent_id, ball_in_court = w.ball_in_court,
-        ball_company_id = w.ball_company_id, ball_contact_id = w.ball_contact_id,
+        ball_company_id = w.ball_company_id, ball_contact_id = w.ball_contact_id, ball_paused_since = w.ball_paused_since,
         ball_no = w.ball_no + w.moves_ball::int, ball_since = case when w.moves_ball then w.at else w.ball_since end,
         closed_at = case when w.status in ('done', 'closed') then coalesce(w.old_closed_at, w.at) end,
         last_activity_at = w.at, updated_at = w.at, version = t.version + 1
@@ -142,6 +144,11 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       from wanted w join after a on a.id = w.id where w.moves_ball
       on conflict (task_id, no) do update set ended_at = excluded.ended_at, outcome = excluded.outcome
       returning task_id, no, ended_at
+    ), resumed as (
+      -- A pause ends with its hold; by 'on conflict' for the same reason.
+      insert into ball_pauses (task_id, hold_no, started_at, ended_at, reason, paused_by)
+      select e.task_id, e.no, w.was_paused_since, e.ended_at, '-', ${origin.actorId}::uuid from ended e join wanted w on w.id = e.task_id where w.was_paused_since is not null
+      on conflict (task_id, started_at) do update set ended_at = excluded.ended_at
     ), begun as (
       insert into ball_holds (task_id, no, user_id, company_id, contact_id, passed_by, note, expected_by, started_at)
       select e.task_id, e.no + 1, w.ball_in_court, w.ball_company_id, w.ball_contact_id, ${origin.actorId}::uuid, w.note, w.expected_by, e.ended_at

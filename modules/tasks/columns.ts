@@ -7,7 +7,7 @@ export type TaskRow = Static<typeof Task>
 
 /** The stored columns that a task shows. */
 const stored = ['id', 'project_id', 'number', 'parent_id', 'title', 'description', 'status', 'priority', 'department', 'tags',
-  'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'ball_since', 'due_at', 'closed_at', 'last_activity_at', 'created_by', 'version', 'created_at',
+  'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'ball_since', 'ball_paused_since', 'due_at', 'closed_at', 'last_activity_at', 'created_by', 'version', 'created_at',
   'updated_at', 'deleted_at'] as const
 
 /** Who holds a ball, as JSON: someone of ours, someone at a company, a company, or null for nobody. Takes the columns that say so. */
@@ -40,9 +40,10 @@ export const taskOf = (now: Date | string): RawBuilder<unknown> => sql.join(task
 
 /** The fields whose changes are events, as an object: what the log compares and what a change overrides. */
 export const taskFields = (alias: string): RawBuilder<unknown> =>
-  sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'due_at', 'parent_id']
+  sql`jsonb_build_object(${sql.join(['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'ball_paused_since', 'due_at', 'parent_id']
     .flatMap((field) => [sql.lit(field), sql.ref(`${alias}.${field}`)]))})`
 
 /** The same fields with their types, for what a request's JSON becomes. */
 export const taskRecord = sql.raw(`(title text, description text, status text, priority text, department text, tags text[],
-  assignee_id uuid, ball_in_court uuid, ball_company_id uuid, ball_contact_id uuid, due_at timestamptz, parent_id uuid)`)
+  assignee_id uuid, ball_in_court uuid, ball_company_id uuid, ball_contact_id uuid,
+  ball_paused_since timestamptz, due_at timestamptz, parent_id uuid)`)

@@ -7,19 +7,23 @@ import { commentRoutes } from './comments/routes.js'
 import { Comment } from './comments/schemas.js'
 import { dependencyRoutes } from './dependencies/routes.js'
 import { Dependency } from './dependencies/schemas.js'
+import { recordReminders } from './reminders/queries.js'
+import { policyRoutes } from './reminders/routes.js'
+import { BallPolicy } from './reminders/schemas.js'
 import { taskRoutes } from './routes.js'
 import { Holder, Task } from './schemas.js'
 import { watcherRoutes } from './watchers/routes.js'
 import { workRoutes } from './work/routes.js'
 import { Work } from './work/schemas.js'
 
+export { dueReminders, recordReminders, type DueReminder, type ReminderStage } from './reminders/queries.js'
 export { priorities, STALLED_AFTER_DAYS, statuses } from './rules.js'
 export { Priority, TaskStatus } from './schemas.js'
 export { isDueSoon } from './work/queries.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Holder, Task, Hold, Comment, Dependency, ChecklistItem, Work]) app.addSchema(schema)
+  for (const schema of [Holder, Task, Hold, Comment, Dependency, ChecklistItem, Work, BallPolicy]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
@@ -27,4 +31,20 @@ export default fp(async function tasks (app) {
   app.register(checklistRoutes)
   app.register(watcherRoutes)
   app.register(workRoutes)
-}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users', 'companies'] })
+  app.register(policyRoutes)
+  app.jobs.schedule({
+    name: 'remind_of_balls',
+    description: 'remind whoever has not acknowledged a ball in time, or has not acted',
+    cron: '*/5 * * * *',
+    run: async ({ db, now, signal }) => {
+      let reminders = 0
+      for (let more = true; more && signal?.aborted !== true;) {
+        const recorded = await recordReminders(db, { now, requestId: 'job-remind_of_balls' })
+        reminders += recorded
+        more = recorded > 0
+      }
+      app.events.poke()
+      return { reminders }
+    }
+  })
+}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users', 'companies', 'jobs'] })

@@ -24,5 +24,8 @@ export const STALLED_AFTER_DAYS = 7
 /** What is due on one of so many days after today, or today, is due soon. */
 export const DUE_SOON_DAYS = 7
 
+/** The same person reminds the holder of the same hold once in so many minutes. */
+export const NUDGE_AGAIN_AFTER_MINUTES = 10
+
 /** The most changes of one bulk request. */
 export const MOST_CHANGES = 500

@@ -52,6 +52,53 @@ export interface BallHolds {
   user_id: string | null;
 }
 
+export interface BallNudges {
+  hold_no: number;
+  nudged_at: string;
+  task_id: string;
+  user_id: string;
+}
+
+export interface BallPauses {
+  ended_at: string | null;
+  hold_no: number;
+  paused_by: string;
+  reason: string;
+  started_at: string;
+  task_id: string;
+}
+
+export interface BallPolicies {
+  created_at: Generated<string>;
+  id: string;
+  name: string;
+  updated_at: Generated<string>;
+  version: Generated<number>;
+}
+
+export interface BallPolicyRules {
+  acknowledge_within_s: number | null;
+  act_within_s: number | null;
+  policy_id: string;
+  priority: string;
+}
+
+export interface BallReminders {
+  hold_no: number;
+  recorded_at: string;
+  stage: string;
+  task_id: string;
+}
+
+export interface CalendarDays {
+  calendar_id: string;
+  cum_work_s: number;
+  day: string;
+  opens_at: string;
+  starts_at: string;
+  work_s: number;
+}
+
 export interface ChecklistItems {
   created_at: string;
   created_by: string;
@@ -281,6 +328,7 @@ export interface Tasks {
   ball_contact_id: string | null;
   ball_in_court: string | null;
   ball_no: Generated<number>;
+  ball_paused_since: string | null;
   ball_since: string;
   closed_at: string | null;
   created_at: string;
@@ -331,9 +379,33 @@ export interface Users {
   version: Generated<number>;
 }
 
+export interface WorkCalendars {
+  created_at: Generated<string>;
+  first_day: string;
+  id: string;
+  last_day: string;
+  name: string;
+  timezone: string;
+  updated_at: Generated<string>;
+  version: Generated<number>;
+  weekly_hours: Json;
+}
+
+export interface WorkHolidays {
+  calendar_id: string;
+  day: string;
+  name: string;
+}
+
 export interface DB {
   activity_log: ActivityLog;
   ball_holds: BallHolds;
+  ball_nudges: BallNudges;
+  ball_pauses: BallPauses;
+  ball_policies: BallPolicies;
+  ball_policy_rules: BallPolicyRules;
+  ball_reminders: BallReminders;
+  calendar_days: CalendarDays;
   checklist_items: ChecklistItems;
   comment_mentions: CommentMentions;
   comments: Comments;
@@ -362,4 +434,6 @@ export interface DB {
   tasks: Tasks;
   user_roles: UserRoles;
   users: Users;
+  work_calendars: WorkCalendars;
+  work_holidays: WorkHolidays;
 }

@@ -94,7 +94,7 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
 
   addEach(malformed, 'a body', (text) => ({ body: text }), MALFORMED)
   addEach(noObject, 'a body', (text) => ({ body: text }), { ...VALIDATION, path: 'body' })
-  if (row.body !== undefined) add('a body: null', { ...VALIDATION, path: 'body' }, { body: 'null' })
+  if (row.body !== undefined && row.mayBeEmpty !== true) add('a body: null', { ...VALIDATION, path: 'body' }, { body: 'null' })
   add('a body of 2 MB', { status: 413, code: 'EDEN_TOO_LARGE' }, { body: JSON.stringify({ title: 'x'.repeat(2 ** 21) }) })
   for (const type of strangeTypes) add(`a body of type ${type}`, UNSUPPORTED, { body: JSON.stringify(body ?? {}), headers: { 'content-type': type } })
   for (const name of ['surprise', 'constructor', 'toString', 'id', '🚧', 'a/b~c', '']) {
@@ -104,8 +104,8 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   }
   if (row.body === undefined) return cases
 
-  add('no body', { ...VALIDATION, path: 'body' }, { body: undefined })
-  add('no fields', { ...VALIDATION, path: required[0] ?? (prefix === '' ? 'body' : 'changes.0.set') }, { body: wrap({}, known) })
+  if (row.mayBeEmpty !== true) add('no body', { ...VALIDATION, path: 'body' }, { body: undefined })
+  if (row.mayBeEmpty !== true) add('no fields', { ...VALIDATION, path: required[0] ?? (prefix === '' ? 'body' : 'changes.0.set') }, { body: wrap({}, known) })
   for (const name of required) add(`no ${name}`, { ...VALIDATION, path: name }, { body: good(fields, required.filter((one) => one !== name)) })
   for (const [name, kind] of Object.entries(fields)) {
     addEach(kind.bad, name, (value) => ({ body: wrap({ ...good(fields, required), [name]: value }, known) }), { ...VALIDATION, path: prefix + name })

@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -14,6 +14,8 @@ export interface Row {
   least?: string[]
   /** The parameters of the query that must be there. */
   needs?: string[]
+  /** The body may be empty, or left out. */
+  mayBeEmpty?: true
   /** Where in the body its fields are, when not at its top. */
   inside?: { prefix: string, wrap: (fields: object, ids: Record<Resource, string>) => object }
   ifMatch?: true
@@ -64,6 +66,42 @@ const taskFilters = {
 const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, actor: uuid, action: word, from: time, to: time }
 const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
 const person = commaListOf({ ...uuid, good: 'me' }, 50)
+const zone: Kind = { good: 'America/Toronto', bad: { ...code.bad, 'one too long': 'x'.repeat(65), 'a slash': 'America/St.', 'a leading dash': '$America', 'a way out': '../etc/passwd' } }
+const monday = { weekday: 1, opens: '08:00', closes: '17:00' }
+const hours: Kind = {
+  good: [monday],
+  bad: {
+    null: null,
+    'no list': monday,
+    'an hour that does not exist': [{ ...monday, opens: '24:00' }],
+    'an hour without minutes': [{ ...monday, closes: '17' }],
+    'closing before opening': [{ ...monday, closes: '07:00' }],
+    'no time between': [{ ...monday, closes: '08:00' }],
+    'a day twice': [monday, { ...monday, opens: '09:00' }],
+    'an eighth day': [{ ...monday, weekday: 8 }],
+    'no weekday': [{ opens: '08:00', closes: '17:00' }],
+    'a weekday by name': [{ ...monday, weekday: 'Monday' }],
+    'something else': [{ ...monday, lunch: '12:00' }],
+    'eight days': Array(8).fill(monday)
+  }
+}
+const expected = { acknowledge_within_seconds: 7200, act_within_seconds: null }
+const rule: Kind = {
+  good: expected,
+  bad: {
+    null: null,
+    'a number': 7200,
+    'a list': [expected],
+    nothing: {},
+    'half of it': { act_within_seconds: 7200 },
+    'something else': { ...expected, escalate_to: 'me' },
+    'no time': { ...expected, act_within_seconds: 0 },
+    'a fraction': { ...expected, act_within_seconds: 3600.5 },
+    'more than years': { ...expected, act_within_seconds: 10_000_001 },
+    'beyond int4': { ...expected, act_within_seconds: 1e12 },
+    text: { ...expected, act_within_seconds: '7200' }
+  }
+}
 const companyFields = { name: line(200), kind: oneOf('gc'), phone: nullable(line(50)) }
 const contactFields = { name: line(200), email: nullable(email), phone: nullable(line(50)), title: nullable(line(200)) }
 const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad: { ...prose(10000, { saysSomething: true }).bad, 'white space': ' \n\t\u3000', 'much white space': ' '.repeat(10000) } } }, required: ['body'] }
@@ -91,7 +129,7 @@ export const routes: Record<string, Row> = {
     body: {
       name: line(200),
       job_title: nullable(line(200)),
-      timezone: { good: 'America/Toronto', bad: { ...code.bad, 'one too long': 'x'.repeat(65), 'a slash': 'America/St.', 'a leading dash': '$America', 'a way out': '../etc/passwd' } },
+      timezone: zone,
       locale: { good: 'en-CA', bad: { ...code.bad, 'a word': 'english', 'other case': 'EN-ca' } }
     },
     ifMatch: true
@@ -109,6 +147,11 @@ export const routes: Record<string, Row> = {
   'PUT /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' }, body: { role: oneOf('member') }, required: ['role'], unknown: { user_id: [422, 'EDEN_UNKNOWN_USER'] } },
   'DELETE /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' } },
   'GET /api/projects/{id}/activity': { ...project, query: activityFilters },
+
+  'GET /api/calendar': { query: { year: count(1900, 2999) } },
+  'PUT /api/calendar': { body: { timezone: zone, weekly_hours: hours }, required: ['timezone', 'weekly_hours'], ifMatch: true },
+  'PUT /api/calendar/holidays/{date}': { ids: { date: 'day' }, body: { name: line(200) }, required: ['name'], unknown: { date: [400, 'EDEN_VALIDATION'] } },
+  'DELETE /api/calendar/holidays/{date}': { ids: { date: 'day' }, unknown: { date: [400, 'EDEN_VALIDATION'] } },
 
   'GET /api/companies': { query: { ...page('name', 'text'), kind: commaListOf(oneOf('gc')), q: text('Acme', { 'too long': 'x'.repeat(201) }) } },
   'POST /api/companies': { body: companyFields, required: ['name', 'kind'] },
@@ -137,6 +180,12 @@ export const routes: Record<string, Row> = {
   'GET /api/tasks/{id}/ball': { ...task, query: page('no', 'number') },
   'POST /api/tasks/{id}/ball': { ...task, body: { to_user_id: nullable(uuid), to_company_id: uuid, to_contact_id: uuid, note: prose(2000, { saysSomething: true }), expected_by: time }, least: ['to_user_id', 'note', 'expected_by'], ifMatch: true },
   'POST /api/tasks/{id}/ball/ack': task,
+  'POST /api/tasks/{id}/ball/nudge': { ...task, body: { note: prose(2000, { saysSomething: true }) }, mayBeEmpty: true },
+  'POST /api/tasks/{id}/ball/pause': { ...task, body: { reason: prose(2000, { saysSomething: true }) }, required: ['reason'] },
+  'POST /api/tasks/{id}/ball/resume': task,
+
+  'GET /api/ball-policy': {},
+  'PUT /api/ball-policy': { body: { low: rule, normal: rule, high: rule, urgent: rule }, required: ['low', 'normal', 'high', 'urgent'], ifMatch: true },
 
   'GET /api/tasks/{id}/checklist': { ...task, query: page('position', 'number') },
   'POST /api/tasks/{id}/checklist': { ...task, body: { label: line(500) }, required: ['label'] },

@@ -58,6 +58,8 @@ await t.test('what many who change at random left behind is what the past says, 
   const people = [s.admin, s.manager, s.member]
   const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T
   const tasks = await Promise.all([1, 2, 3].map(() => s.addTask(project.id)))
+  const company = await s.post('/api/companies', { name: 'Halton Architects', kind: 'architect' })
+  const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Ana Silva' })
   // What each change left, written down by the database itself.
   await s.query(`
     create table history as select t.* from tasks t where false;
@@ -69,6 +71,10 @@ await t.test('what many who change at random left behind is what the past says, 
     () => s.ask('PATCH', `/api/tasks/${pick(tasks).id}`, { as: pick(people), body: { title: `${Math.random()}`, assignee_id: anyone(), due_at: pick([null, '2026-05-05T05:05:05.5Z']) } }),
     () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball`, { as: pick(people), body: { to_user_id: anyone() } }),
     () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball/ack`, { as: pick(people) }),
+    () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball`, { as: pick(people), body: pick([{ to_company_id: company.id }, { to_contact_id: contact.id }]) }),
+    () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball/nudge`, { as: pick(people) }),
+    () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball/pause`, { as: pick(people), body: { reason: 'x' } }),
+    () => s.ask('POST', `/api/tasks/${pick(tasks).id}/ball/resume`, { as: pick(people) }),
     () => s.ask('POST', `/api/tasks/${pick(tasks).id}/comments`, { as: pick(people), body: { body: 'x' } }),
     () => s.ask('POST', `/api/tasks/${pick(tasks).id}/checklist`, { as: pick(people), body: { label: 'x' } }),
     () => s.ask('POST', '/api/tasks/bulk', { as: pick(people), body: { changes: tasks.map(({ id }) => ({ id, set: { priority: pick(['low', 'high']), tags: [`${Math.random()}`] } })) } }),
@@ -78,12 +84,12 @@ await t.test('what many who change at random left behind is what the past says, 
   ]
   await Promise.all(Array.from({ length: 6 }, async () => { for (let n = 0; n < 40; n++) await pick(wishes)() }))
   const left = await s.query(`
-    select id, to_json(last_activity_at) as at, deleted_at is not null as is_deleted, title, description, status, priority, department, tags, assignee_id, ball_in_court, version,
-      to_json(ball_since) as ball_since, to_json(due_at) as due_at, to_json(closed_at) as closed_at, to_json(updated_at) as updated_at, to_json(created_at) as created_at
+    select id, to_json(last_activity_at) as at, deleted_at is not null as is_deleted, title, description, status, priority, department, tags, assignee_id, ball_in_court, ball_company_id, ball_contact_id, version,
+      to_json(ball_since) as ball_since, to_json(ball_paused_since) as ball_paused_since, to_json(due_at) as due_at, to_json(closed_at) as closed_at, to_json(updated_at) as updated_at, to_json(created_at) as created_at
     from history order by last_activity_at`)
   t.ok(left.length > 30, `${left.length} states`)
-  const fields = ['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'version']
-  const times = ['ball_since', 'due_at', 'closed_at', 'updated_at', 'created_at']
+  const fields = ['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'version']
+  const times = ['ball_since', 'ball_paused_since', 'due_at', 'closed_at', 'updated_at', 'created_at']
   const plain = (row: any) => ({ ...Object.fromEntries(fields.map((field) => [field, row[field]])), ...Object.fromEntries(times.map((field) => [field, row[field]?.replace('+00:00', 'Z') ?? null])), at: (row.at ?? row.last_activity_at).replace('+00:00', 'Z') })
   await s.query("set timezone to 'UTC'")
   const wrong = []

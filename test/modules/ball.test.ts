@@ -4,6 +4,13 @@ import { startApp } from '../helper.js'
 const s = await startApp(t)
 const project = await s.addProject()
 
+/** Pauses out of their holds, over each other, or other than the task says. */
+const WRONG_PAUSES = `
+  select b.task_id from ball_pauses b left join ball_holds h on h.task_id = b.task_id and h.no = b.hold_no
+  where h.no is null or b.started_at < h.started_at or coalesce(b.ended_at, 'infinity') > coalesce(h.ended_at, 'infinity')
+  union all select a.task_id from ball_pauses a join ball_pauses b on b.task_id = a.task_id and b.started_at > a.started_at where coalesce(a.ended_at, 'infinity') > b.started_at
+  union all select t.id from tasks t full join (select * from ball_pauses where ended_at is null) b on b.task_id = t.id where t.ball_paused_since is distinct from b.started_at`
+
 await t.test('a new task has one hold, from its creation, in nobody\'s court or in the court it is given', async (t) => {
   const nobody = await s.addTask(project.id)
   const somebody = await s.addTask(project.id, { ball_in_court: s.member.id })
@@ -75,7 +82,7 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
   const receivers = [{ to_user_id: s.admin.id }, { to_company_id: party.id }, { to_user_id: s.manager.id }, { to_contact_id: contact.id }, { to_user_id: null }]
   const tasks = await Promise.all([1, 2, 3].map(() => s.addTask(project.id, { status: 'in_progress' })))
   const one = (round: number) => {
-    const kind = round % 13
+    const kind = round % 17
     const { id } = tasks[(kind === 3 ? round - 1 : round) % tasks.length] // what was deleted is restored
     switch (kind) {
       case 0: return s.ask('PATCH', `/api/tasks/${id}`, { body: { status: 'done' } })
@@ -83,10 +90,12 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
       case 2: return s.ask('DELETE', `/api/tasks/${id}`)
       case 3: return s.ask('POST', `/api/tasks/${id}/restore`)
       case 4: return s.ask('PATCH', `/api/tasks/${id}`, { body: { title: `Round ${round}` } })
+      case 5: case 6: return s.ask('POST', `/api/tasks/${id}/ball/pause`, { body: { reason: 'Waiting for a permit' } })
+      case 7: return s.ask('POST', `/api/tasks/${id}/ball/resume`)
       default: return s.ask('POST', `/api/tasks/${id}/ball`, { body: receivers[Math.floor(round / 3) % receivers.length] })
     }
   }
-  const answers = await Promise.all(Array.from({ length: 210 }, (_, round) => one(round)))
+  const answers = await Promise.all(Array.from({ length: 290 }, (_, round) => one(round)))
   t.same(answers.filter(({ statusCode }) => statusCode >= 500).map(({ body }) => body), [])
   t.ok(answers.filter(({ statusCode }) => statusCode < 300).length > 60, 'many of them succeeded')
 
@@ -106,6 +115,8 @@ await t.test('handovers, closes, reopenings, deletes and restores at once leave 
     select t.id from tasks t join ball_holds h on h.task_id = t.id and h.no = t.ball_no
     where h.ended_at is not null or (h.user_id, h.company_id, h.contact_id) is distinct from (t.ball_in_court, t.ball_company_id, t.ball_contact_id) or h.started_at <> t.ball_since`)
   t.same(current, [])
+  t.same(await s.query(WRONG_PAUSES), [])
+  t.ok((await s.query('select from ball_pauses')).length > 5, 'there were pauses')
 })
 
 await t.test('the database itself refuses a gap, an overlap and a second current hold', async (t) => {

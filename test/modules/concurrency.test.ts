@@ -114,6 +114,29 @@ await t.test('acknowledged by several requests at once, a ball is acknowledged o
   t.equal((await s.get(`/api/tasks/${id}/activity?action=ball_acknowledged`)).length, 1)
 })
 
+await t.test('a handover that waits for a pause ends it, and of pauses or resumptions at once one is done', async (t) => {
+  for (let round = 0; round < 6; round++) {
+    const { id } = await s.addTask(project.id, { ball_in_court: s.member.id })
+    const answers = await queueUp(`tasks where id = '${id}'`, [
+      () => s.ask('POST', `/api/tasks/${id}/ball/pause`, { body: { reason: 'Permit' } }),
+      () => s.ask('POST', `/api/tasks/${id}/ball`, { body: { to_user_id: s.manager.id } })
+    ])
+    t.same(answers.map(({ statusCode }) => statusCode), [200, 201])
+    const holds = await s.get(`/api/tasks/${id}/ball`)
+    t.same(holds.map(({ pauses }: any) => pauses.length).sort(), [0, 1])
+    t.ok(holds.every(({ pauses, ended_at: end }: any) => pauses.every((pause: any) => end === null || pause.ended_at === end)))
+  }
+  const { id } = await s.addTask(project.id, { ball_in_court: s.member.id })
+  t.same(statuses(await Promise.all(Array.from({ length: 5 }, () => s.ask('POST', `/api/tasks/${id}/ball/pause`, { body: { reason: 'Permit' } })))), [200, 409, 409, 409, 409])
+  t.same(statuses(await Promise.all(Array.from({ length: 5 }, () => s.ask('POST', `/api/tasks/${id}/ball/resume`)))), [200, 409, 409, 409, 409])
+  t.equal((await s.query('select from ball_pauses where task_id = $1', [id])).length, 1)
+})
+
+await t.test('of nudges by one person at once one is done', async (t) => {
+  const { id } = await s.addTask(project.id, { ball_in_court: s.member.id })
+  t.same(statuses(await Promise.all(Array.from({ length: 5 }, () => s.ask('POST', `/api/tasks/${id}/ball/nudge`)))), [200, 429, 429, 429, 429])
+})
+
 await t.test('roles in a project that are given at once are logged as they followed each other', async (t) => {
   const { id } = await s.addProject()
   const put = (role: string) => s.ask('PUT', `/api/projects/${id}/members/${s.member.id}`, { body: { role } })

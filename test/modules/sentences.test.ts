@@ -2,7 +2,7 @@ import t from 'tap'
 import { sentenceOf, type Told } from '../../modules/activity/sentences.js'
 import { startApp } from '../helper.js'
 
-const people = { a: 'Elena Wang', b: 'Omar Diaz' }
+const people = { a: 'Elena Wang', b: 'Omar Diaz', o: 'Halton Architects', c: 'Ana Silva' }
 const say = (type: string, action: string, more: Partial<Told> = {}) => sentenceOf({ entity_type: type, action, actor: { name: 'Ada' }, changes: {}, data: {}, people, ...more })
 
 await t.test('each kind of event is one sentence', async (t) => {
@@ -17,6 +17,20 @@ await t.test('each kind of event is one sentence', async (t) => {
     [say('task', 'updated', { changes: { tags: [[], ['x', 'y']], priority: ['low', 'urgent'], department: [null, 'Service'], parent_id: [null, 'c'] } }), 'Ada tagged it "x" and "y", set its priority to urgent, gave it to Service and put it under another task'],
     [say('task', 'updated', { changes: { tags: [['x'], []], due_at: ['2031-01-02', null], department: ['Service', null], parent_id: ['c', null] } }), 'Ada removed its tags, removed its due date, took it from its department and made it a task of its own'],
     [say('task', 'ball_acknowledged'), 'Ada has seen that the ball is in their court'],
+    [say('task', 'ball_passed', { changes: { ball_in_court: ['a', null], ball_company_id: [null, 'o'], ball_contact_id: [null, 'c'], ball_paused_since: ['2031-01-02', null] } }), 'Ada put the ball in Ana Silva\'s court'],
+    [say('task', 'ball_passed', { changes: { ball_company_id: ['o', null], ball_contact_id: ['c', null], ball_in_court: [null, 'b'] } }), 'Ada put the ball in Omar Diaz\'s court'],
+    [say('task', 'ball_passed', { changes: { ball_company_id: ['o', null] } }), 'Ada took the ball out of Halton Architects\'s court'],
+    [say('task', 'ball_passed', { changes: { ball_contact_id: ['c', null] } }), 'Ada put the ball in the court of the company as a whole'],
+    [say('task', 'ball_nudged', { data: { to: ['a'], note: 'Friday' } }), 'Ada reminded Elena Wang of the ball in their court: "Friday"'],
+    [say('task', 'ball_paused', { data: { reason: 'Permit' } }), 'Ada paused the ball: "Permit"'],
+    [say('task', 'ball_resumed'), 'Ada let the ball go on'],
+    [say('task', 'ball_unacknowledged', { data: { to: ['a'] } }), 'Ada passed the ball, and Elena Wang has not acknowledged it in time'],
+    [say('task', 'ball_overdue', { data: { to: ['a', 'b'] } }), 'Ada passed the ball, and Elena Wang has not acted in time'],
+    [say('calendar', 'updated', { changes: { weekly_hours: [{}, {}] } }), 'Ada changed its weekly hours'],
+    [say('calendar', 'holiday_set', { data: { date: '2031-08-04', name: 'Civic Holiday' } }), 'Ada made 2031-08-04 a day off: "Civic Holiday"'],
+    [say('calendar', 'holiday_removed', { data: { date: '2031-08-04' } }), 'Ada made 2031-08-04 a day like others'],
+    [say('ball_policy', 'updated'), 'Ada updated what is expected of whoever has a ball'],
+    [say('company', 'created'), 'Ada created a company'],
     [say('task', 'deleted'), 'Ada deleted the task'],
     [say('task', 'restored'), 'Ada restored the task'],
     [say('task', 'checklist_reordered'), 'Ada put the steps into another order'],

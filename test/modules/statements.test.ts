@@ -44,7 +44,7 @@ const lists = ['/api/users', '/api/companies', `/api/companies/${company.id}/con
 
 const others = ['/api/changes', '/api/changes?after=5&limit=2', '/api/notifications/recent', '/api/notifications/unread-count', '/api/reports/tasks/status', '/api/reports/tasks/ball', '/api/reports/tasks/priority', '/api/reports/activity/recent',
   '/api/reports/ball/flow', '/api/reports/workload', '/api/reports/throughput', '/api/reports/projects/health', '/api/reports/tasks/ageing', '/api/me/work',
-  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/companies/${company.id}`]
+  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/companies/${company.id}`, '/api/calendar', '/api/ball-policy']
 
 await t.test('a list is one statement, however many rows it has and whatever it is filtered by', async (t) => {
   for (const path of lists) {

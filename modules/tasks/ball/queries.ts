@@ -3,6 +3,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
+import { workingSeconds } from '../../shared/working-time.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Static } from 'typebox'
 import { holderOf } from '../columns.js'
@@ -13,6 +14,11 @@ export type HoldRow = Static<typeof Hold>
 
 const orders: Record<string, Order> = { no: { by: sql`h.no`, type: 'integer' } }
 
+/** A time inside JSON as it is outside: `Z` for UTC. */
+const jsonTime = (column: string) => sql`replace(to_jsonb(${sql.ref(column)}) #>> '{}', '+00:00', 'Z')`
+
+const endOf = (alias: 'h' | 'b', { now }: View) => sql`coalesce(${sql.ref(`${alias}.ended_at`)}, ${now}::timestamptz)`
+
 const ofTask = (db: Db, taskId: string, { actor }: View) => db.selectFrom('ball_holds as h')
   .innerJoin('tasks as t', 't.id', 'h.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
   .where('h.task_id', '=', taskId).where('t.deleted_at', 'is', null).where(visibleProject(actor))
@@ -20,6 +26,11 @@ const ofTask = (db: Db, taskId: string, { actor }: View) => db.selectFrom('ball_
 const holds = (db: Db, taskId: string, view: View) => ofTask(db, taskId, view)
   .select(['h.task_id as id', 'h.task_id', 'h.no', 'h.passed_by', 'h.note', 'h.expected_by', 'h.started_at', 'h.ended_at', 'h.outcome', 'h.acknowledged_at'])
   .select(holderOf('h.user_id', 'h.company_id', 'h.contact_id').as('holder'))
+  .select(sql<number>`coalesce((select extract(epoch from sum(greatest(coalesce(b.ended_at, ${view.now}::timestamptz) - b.started_at, interval '0'))) from ball_pauses b where b.task_id = h.task_id and b.hold_no = h.no), 0)`.as('paused_seconds'))
+  .select(sql<number>`greatest(${workingSeconds(sql`h.started_at`, endOf('h', view))}
+    - coalesce((select sum(${workingSeconds(sql`b.started_at`, endOf('b', view))}) from ball_pauses b where b.task_id = h.task_id and b.hold_no = h.no), 0), 0)`.as('held_working_seconds'))
+  .select(sql<unknown[]>`coalesce((select jsonb_agg(jsonb_build_object('started_at', ${jsonTime('b.started_at')}, 'ended_at', ${jsonTime('b.ended_at')}, 'reason', b.reason, 'paused_by', b.paused_by) order by b.started_at)
+    from ball_pauses b where b.task_id = h.task_id and b.hold_no = h.no), '[]')`.as('pauses'))
   .select(sql<number>`greatest(extract(epoch from coalesce(h.ended_at, ${view.now}::timestamptz) - h.started_at), 0)`.as('held_seconds'))
 
 /** One page of the holds of a task's ball, the first hold first, and one row more when there is a next page. */

@@ -1,16 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { FastifyRequest } from 'fastify'
+import type { Db } from '../../../plugins/database/index.js'
 import { NotFound, raise, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { etag, versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
 import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { changeTasks } from '../change.js'
-import { NotOneReceiver, NotYourBall, refusalOf } from '../errors.js'
+import { BallNotPaused, BallOutside, BallPaused, NobodysBall, NotOneReceiver, NotYourBall, NudgedAlready, OwnBall, refusalOf } from '../errors.js'
 import { findTask, type View } from '../queries.js'
+import { NUDGE_AGAIN_AFTER_MINUTES } from '../rules.js'
+import { nudge } from './nudges.js'
+import { setPaused } from './pauses.js'
 import { acknowledge, countHolds, findCurrentHold, listHolds } from './queries.js'
-import { Hold, PassBall } from './schemas.js'
+import { Hold, NudgeHolder, PassBall, PauseBall } from './schemas.js'
 
 const tags = ['ball']
 const listQuery = Type.Object(pageParameters(['no'], 'no'), { additionalProperties: false })
@@ -59,4 +63,39 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
     return { status: 200, body: hold }
   }))
+
+  app.post('/tasks/:id/ball/nudge', {
+    config: { permission: 'ball:pass' },
+    preValidation: async (request) => { request.body ??= {} }, // there need be nothing to say
+    schema: { operationId: 'nudgeHolder', summary: 'Remind whoever holds the ball', tags, params: IdParams, body: NudgeHolder, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
+  }, (request, reply) => app.once(request, reply, async (db) => {
+    const { params: { id }, body: { note } } = request
+    const view = viewOf(request)
+    const { court, done, wait_seconds: wait } = await nudge(db, { taskId: id, note, view, origin: originOf(request) }) ?? raise(new NotFound('task'))
+    if (court !== 'theirs') throw new { nobodys: NobodysBall, outside: BallOutside, own: OwnBall }[court]()
+    if (!done) {
+      const seconds = wait ?? NUDGE_AGAIN_AFTER_MINUTES * 60
+      reply.header('retry-after', seconds)
+      throw new NudgedAlready(seconds)
+    }
+    return { status: 200, body: await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task')) }
+  }))
+
+  async function pauseOrResume (db: Db, request: FastifyRequest, id: string, reason?: string) {
+    const view = viewOf(request)
+    const { is_held: isHeld, done } = await setPaused(db, { taskId: id, reason, view, origin: originOf(request) }) ?? raise(new NotFound('task'))
+    if (!isHeld) throw new NobodysBall()
+    if (!done) throw reason === undefined ? new BallNotPaused() : new BallPaused()
+    return { status: 200, body: await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task')) }
+  }
+
+  app.post('/tasks/:id/ball/pause', {
+    config: { permission: 'ball:pass' },
+    schema: { operationId: 'pauseBall', summary: 'Stop the holder\'s clock, and say why', tags, params: IdParams, body: PauseBall, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
+  }, (request, reply) => app.once(request, reply, (db) => pauseOrResume(db, request, request.params.id, request.body.reason)))
+
+  app.post('/tasks/:id/ball/resume', {
+    config: { permission: 'ball:pass' },
+    schema: { operationId: 'resumeBall', summary: 'Let the holder\'s clock go on', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
+  }, (request, reply) => app.once(request, reply, (db) => pauseOrResume(db, request, request.params.id)))
 }

@@ -12,9 +12,16 @@ export const Hold = Type.Object({
   started_at: Timestamp,
   ended_at: Nullable(Timestamp, { description: 'null: the ball is there now' }),
   outcome: Nullable(OneOf(['passed', 'finished', 'reopened']), { description: 'how it ended' }),
-  held_seconds: Type.Number(),
+  held_seconds: Type.Number({ description: 'pauses included' }),
+  held_working_seconds: Type.Number({ description: 'of the company\'s working time, without pauses' }),
+  paused_seconds: Type.Number({ description: 'of these, how many it was paused' }),
+  pauses: Type.Array(Type.Object({ started_at: Timestamp, ended_at: Nullable(Timestamp), reason: Type.String(), paused_by: Id }), { description: 'the first pause first' }),
   acknowledged_at: Nullable(Timestamp)
 }, { $id: 'Hold', description: 'one stay of the ball; the stays of a task meet exactly and sum to its age' })
+
+export const PauseBall = Type.Object({ reason: Prose(2000, 1) }, { additionalProperties: false })
+
+export const NudgeHolder = Type.Object({ note: Type.Optional(Prose(2000, 1)) }, { additionalProperties: false })
 
 export const PassBall = Type.Object({
   to_user_id: Type.Optional(Nullable(Id, { description: 'who of ours must act next; null is nobody' })),
