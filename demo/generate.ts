@@ -1,4 +1,5 @@
 import { createCalendar, WORKDAY, type WorkCalendar } from './calendar.js'
+import { createCompanies } from './companies.js'
 import { createIdMaker, type MakeId } from './ids.js'
 import { createPeople, roleIds, type Person } from './people.js'
 import { createProjectPicker, planProjects, type Project } from './projects.js'
@@ -40,9 +41,10 @@ export function createCompany ({ tasks, seed, now }: { tasks: number, seed: numb
 
   const people = createPeople(random, makeId, Math.round(36 * scale ** 0.355), firstTask - 400 * DAY, firstTask - 62 * DAY, now - 70 * DAY)
   const projects = planProjects(random, people, Math.round(12 * scale ** 0.434), span)
+  const parties = createCompanies(random, makeId, firstTask - 61 * DAY)
   const ids = new Map(projects.map((project) => [project, makeId(calendar.toTime(project.start))]))
   const pick = createProjectPicker(random, projects)
-  const world = { random, calendar, makeId, write: createWriter(random), now: span.to, isDetailed: tasks <= 20_000, parents: new Map() }
+  const world = { random, calendar, makeId, parties, write: createWriter(random), now: span.to, isDetailed: tasks <= 20_000, parents: new Map() }
   let made = 0
   let last = span.from
 
@@ -50,6 +52,10 @@ export function createCompany ({ tasks, seed, now }: { tasks: number, seed: numb
     months: monthsBetween(calendar.toTime(Math.min(...projects.map((project) => project.start))), now),
     makePeopleAndProjects: (emit) => {
       for (const person of people) emitPerson(person, emit)
+      for (const { company, contacts } of parties.values()) {
+        emit('companies', company)
+        for (const contact of contacts) emit('contacts', contact)
+      }
       for (const project of projects) emitProject(project, ids.get(project)!, { random, calendar, makeId, now: span.to, admin: people[0]! }, emit)
     },
     makeTasks: (count, emit) => {

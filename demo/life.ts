@@ -2,7 +2,10 @@ import type { MakeId } from './ids.js'
 import { jsonTime, type Changes, type CommentRow, type EventRow, type HoldRow, type MentionRow, type NotificationRow, type TaskRow } from './records.js'
 
 /** What a change may touch; a field that keeps its value is not part of the change. */
-export type Patch = Partial<Pick<TaskRow, 'title' | 'description' | 'status' | 'priority' | 'tags' | 'assignee_id' | 'ball_in_court' | 'due_at'>>
+export type Patch = Partial<Pick<TaskRow, 'title' | 'description' | 'status' | 'priority' | 'tags' | 'assignee_id' | 'ball_in_court' | 'ball_company_id' | 'ball_contact_id' | 'due_at'>>
+
+/** The ball in the court of one of ours, or in nobody's. */
+export const toPerson = (id: string | null): Patch => ({ ball_in_court: id, ball_company_id: null, ball_contact_id: null })
 
 /** What goes with the ball when it is handed over. */
 export interface Handover { note?: string | undefined, expectedBy?: number | undefined }
@@ -29,6 +32,8 @@ export class TaskLife {
     this.#makeId = makeId
     this.task = Object.assign(birth, {
       id: makeId(at),
+      ball_company_id: null,
+      ball_contact_id: null,
       ball_no: 1,
       ball_since: at,
       closed_at: null,
@@ -60,8 +65,11 @@ export class TaskLife {
     const task = this.task
     const finishes = patch.status !== undefined && isFinished(patch.status) && !this.isFinished
     const reopens = patch.status !== undefined && !isFinished(patch.status) && this.isFinished
-    if (finishes) patch.ball_in_court = null
-    if (reopens) patch.ball_in_court = this.holds.at(-2)!.user_id
+    if (finishes) Object.assign(patch, toPerson(null))
+    if (reopens) {
+      const { user_id: user, company_id: company, contact_id: contact } = this.holds.at(-2)!
+      Object.assign(patch, { ball_in_court: user, ball_company_id: company, ball_contact_id: contact })
+    }
     const changes: Changes = {}
     for (const field of Object.keys(patch) as Array<keyof Patch>) {
       const before = task[field]
@@ -76,8 +84,9 @@ export class TaskLife {
     if (finishes) task.closed_at = at
     if (reopens) task.closed_at = null
 
-    const action = changes.status ? 'status_changed' : changes.ball_in_court ? 'ball_passed' : changes.assignee_id ? 'assigned' : 'updated'
-    if (changes.ball_in_court) this.#moveBall(at, actor, finishes ? 'finished' : reopens ? 'reopened' : 'passed', handover)
+    const movesBall = changes.ball_in_court ?? changes.ball_company_id ?? changes.ball_contact_id
+    const action = changes.status ? 'status_changed' : movesBall ? 'ball_passed' : changes.assignee_id ? 'assigned' : 'updated'
+    if (movesBall) this.#moveBall(at, actor, finishes ? 'finished' : reopens ? 'reopened' : 'passed', handover)
     const data: EventRow['data'] = {}
     if (action === 'ball_passed' && handover.note !== undefined) data.note = handover.note
     if (action === 'ball_passed' && handover.expectedBy !== undefined) data.expected_by = jsonTime(handover.expectedBy)
@@ -172,5 +181,5 @@ export class TaskLife {
 }
 
 function newHold (task: TaskRow, passedBy: string, at: number): HoldRow {
-  return { task_id: task.id, no: task.ball_no, user_id: task.ball_in_court, passed_by: passedBy, note: null, expected_by: null, started_at: at, ended_at: null, outcome: null, acknowledged_at: null }
+  return { task_id: task.id, no: task.ball_no, user_id: task.ball_in_court, company_id: task.ball_company_id, contact_id: task.ball_contact_id, passed_by: passedBy, note: null, expected_by: null, started_at: at, ended_at: null, outcome: null, acknowledged_at: null }
 }

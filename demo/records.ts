@@ -16,6 +16,8 @@ export interface TaskRow {
   tags: string[]
   assignee_id: string | null
   ball_in_court: string | null
+  ball_company_id: string | null
+  ball_contact_id: string | null
   ball_no: number
   ball_since: number
   due_at: number | null
@@ -33,6 +35,8 @@ export interface HoldRow {
   task_id: string
   no: number
   user_id: string | null
+  company_id: string | null
+  contact_id: string | null
   passed_by: string
   note: string | null
   expected_by: number | null
@@ -41,6 +45,9 @@ export interface HoldRow {
   outcome: 'passed' | 'finished' | 'reopened' | null
   acknowledged_at: number | null
 }
+
+export interface CompanyRow { id: string, name: string, kind: string, phone: string | null, version: number, created_at: number, updated_at: number }
+export interface ContactRow { id: string, company_id: string, name: string, email: string, phone: string | null, title: string, version: number, created_at: number, updated_at: number }
 
 export interface CommentRow {
   id: string
@@ -123,6 +130,8 @@ export interface Tables {
   projects: ProjectRow
   project_members: MemberRow
   project_counters: CounterRow
+  companies: CompanyRow
+  contacts: ContactRow
   tasks: TaskRow
   ball_holds: HoldRow
   comments: CommentRow

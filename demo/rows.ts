@@ -10,6 +10,8 @@ const columns: { [table in TableName]: Columns<Tables[table]> } = {
   projects: { id: 'plain', code: 'plain', name: 'text', description: 'text', status: 'plain', visibility: 'plain', created_by: 'plain', version: 'plain', created_at: 'time', updated_at: 'time' },
   project_members: { project_id: 'plain', user_id: 'plain', role: 'plain', added_by: 'plain', created_at: 'time', updated_at: 'time' },
   project_counters: { project_id: 'plain', last_task_number: 'plain' },
+  companies: { id: 'plain', name: 'text', kind: 'plain', phone: 'plain', version: 'plain', created_at: 'time', updated_at: 'time' },
+  contacts: { id: 'plain', company_id: 'plain', name: 'text', email: 'text', phone: 'plain', title: 'text', version: 'plain', created_at: 'time', updated_at: 'time' },
   tasks: {
     id: 'plain',
     project_id: 'plain',
@@ -23,6 +25,8 @@ const columns: { [table in TableName]: Columns<Tables[table]> } = {
     tags: 'tags',
     assignee_id: 'plain',
     ball_in_court: 'plain',
+    ball_company_id: 'plain',
+    ball_contact_id: 'plain',
     ball_no: 'plain',
     ball_since: 'time',
     due_at: 'time',
@@ -35,7 +39,7 @@ const columns: { [table in TableName]: Columns<Tables[table]> } = {
     deleted_at: 'time',
     deleted_by: 'plain'
   },
-  ball_holds: { task_id: 'plain', no: 'plain', user_id: 'plain', passed_by: 'plain', note: 'text', expected_by: 'time', started_at: 'time', ended_at: 'time', outcome: 'plain', acknowledged_at: 'time' },
+  ball_holds: { task_id: 'plain', no: 'plain', user_id: 'plain', company_id: 'plain', contact_id: 'plain', passed_by: 'plain', note: 'text', expected_by: 'time', started_at: 'time', ended_at: 'time', outcome: 'plain', acknowledged_at: 'time' },
   comments: { id: 'plain', task_id: 'plain', author_id: 'plain', body: 'text', edited_at: 'time', version: 'plain', created_at: 'time', updated_at: 'time', deleted_at: 'time', deleted_by: 'plain' },
   comment_mentions: { comment_id: 'plain', user_id: 'plain' },
   activity_log: { id: 'plain', created_at: 'time', entity_type: 'plain', entity_id: 'plain', action: 'plain', actor_id: 'plain', project_id: 'plain', task_id: 'plain', version: 'plain', changes: 'json', data: 'json', request_id: 'plain' },

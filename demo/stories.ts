@@ -1,6 +1,7 @@
 import { WORKDAY, type WorkCalendar } from './calendar.js'
 import type { MakeId } from './ids.js'
-import { TaskLife, type Patch } from './life.js'
+import type { OutsideParty } from './companies.js'
+import { TaskLife, toPerson, type Patch } from './life.js'
 import type { Department, Person } from './people.js'
 import { phaseOf, type Project } from './projects.js'
 import type { Random } from './random.js'
@@ -13,6 +14,8 @@ export interface World {
   random: Random
   calendar: WorkCalendar
   makeId: MakeId
+  /** Outside parties, by name. */
+  parties: Map<string, OutsideParty>
   write: (project: Project, phase: number, at: number) => Wording
   /** The working clock now: what was planned for later has not happened. */
   now: number
@@ -115,7 +118,7 @@ function play ({ world, project, life, born, steps }: Scene): void {
 function scheduleAssignment ({ project, life, assignee, born, ends, steps }: Scene): void {
   const at = born + Math.min(2 * WORKDAY, (ends - born) * 0.04)
   steps.push({ at, happen: (time) => life.change(time, project.manager.id, { assignee_id: assignee.id }) })
-  steps.push({ at: at + 4 * 60_000, happen: (time) => life.change(time, project.manager.id, { ball_in_court: assignee.id }) })
+  steps.push({ at: at + 4 * 60_000, happen: (time) => life.change(time, project.manager.id, toPerson(assignee.id)) })
 }
 
 /** From open to done by the status flow; one in twenty will not be done, and a few are opened again. */
@@ -147,7 +150,7 @@ function scheduleProgress (scene: Scene): void {
 
 /** The ball goes round the departments of its kind of work, with a note, a date, and sometimes an acknowledgement. */
 function scheduleHandovers (scene: Scene): void {
-  const { world: { random, calendar, isDetailed }, words, life, assignee, born, ends, steps, someone } = scene
+  const { world: { random, calendar, isDetailed, parties }, project, words, life, assignee, born, ends, steps, someone } = scene
   const acknowledge = (after: number) => {
     if (random.chance(0.45)) steps.push({ at: after + Math.min(random.around(3 * HOUR, 1), 3 * WORKDAY), happen: (time) => !life.isFinished && life.acknowledge(time) })
   }
@@ -161,8 +164,15 @@ function scheduleHandovers (scene: Scene): void {
     const department = words.kind.route[(i + 1) % words.kind.route.length]!
     const expectedBy = random.chance(0.5) ? calendar.endOfDay(at + random.int(2, 10) * WORKDAY) : undefined
     const to = isBack ? assignee : someone(department)
+    if (!isBack && random.chance(0.2)) {
+      const { company, contacts } = parties.get(random.chance(0.6) ? project.consultant : project.generalContractor)!
+      const outside = { ball_in_court: null, ball_company_id: company.id, ball_contact_id: random.chance(0.6) ? random.pick(contacts).id : null }
+      const note = random.pick(['Sent for review, please answer by the date', 'Please confirm and return', 'Waiting on your answer before we can go on', 'For approval'])
+      steps.push({ at, happen: (time) => !life.isFinished && life.change(time, life.hold.user_id ?? assignee.id, { ...outside }, { note, expectedBy }) })
+      continue
+    }
     const note = random.chance(0.85) ? pickNote(scene, to.department, said) : undefined
-    steps.push({ at, happen: (time) => !life.isFinished && life.change(time, life.hold.user_id ?? assignee.id, { ball_in_court: to.id }, { note, expectedBy }) })
+    steps.push({ at, happen: (time) => !life.isFinished && life.change(time, life.hold.user_id ?? assignee.id, toPerson(to.id), { note, expectedBy }) })
     acknowledge(at)
   }
 }

@@ -36,6 +36,14 @@ await t.test('the demo company', async (t) => {
     t.same(await query(url, "select count(*)::int as unfinished from tasks join projects p on p.id = project_id where p.status = 'closed' and is_open and tasks.deleted_at is null"), [{ unfinished: 0 }])
   })
 
+  await t.test('has outside parties of every kind it deals with, and balls in their courts', async (t) => {
+    t.same((await query(url, 'select distinct kind from companies order by 1')).map(({ kind }) => kind), ['ahj', 'engineer', 'gc', 'vendor'])
+    t.same(await query(url, 'select id from companies c where not exists (select from contacts where company_id = c.id)'), [])
+    const [{ out, told }] = await query(url, `select count(*) filter (where ball_company_id is not null)::int as out, count(*) filter (where ball_contact_id is not null)::int as told
+      from tasks where is_open and deleted_at is null`)
+    t.ok(out > 10 && out < 80 && told > 0 && told < out, `${out} are out, ${told} of them with somebody`)
+  })
+
   await t.test('looks like work: shares of what is open, late, told of, talked about', async (t) => {
     const [share] = await query(url, `
       select avg(is_open::int)::float as open, (count(*) filter (where is_open and due_at < $1) / (count(*) filter (where is_open))::float) as late,

@@ -35,12 +35,16 @@ const versions = (type: string, table: string) => `
   select t.id, l.* from ${table} t full join last l on l.entity_id = t.id
   where (t.version, t.updated_at, t.created_at, true) is distinct from (l.version, l.at, l.first, l.counted)`
 
-const taskFields = ['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'due_at', 'parent_id']
+const taskFields = ['title', 'description', 'status', 'priority', 'department', 'tags', 'assignee_id', 'ball_in_court', 'ball_company_id', 'ball_contact_id', 'due_at', 'parent_id']
+
+/** The fields that say where the ball is. */
+const court = "array['ball_in_court', 'ball_company_id', 'ball_contact_id']"
 
 export const rules: Record<string, string> = {
   'ids of users carry the mark and their time': named('users'),
   'ids of projects carry the mark and their time': named('projects'),
   'ids of tasks carry the mark and their time': named('tasks'),
+  'ids of companies and contacts carry the mark and their time': `${named('companies')} union all ${named('contacts')}`,
   'ids of comments carry the mark and their time': named('comments'),
   'ids of events carry the mark and their time': named('activity_log'),
   'ids of notifications carry the mark and their time': named('notifications'),
@@ -58,24 +62,27 @@ export const rules: Record<string, string> = {
     ) h where started_at <> coalesce(met, created_at) or no <> previous + 1`,
   'the one hold that is not over is the ball of the task': `
     select t.id from tasks t left join ball_holds h on h.task_id = t.id and h.ended_at is null
-    where (t.ball_no, t.ball_since, t.ball_in_court) is distinct from (h.no, h.started_at, h.user_id)`,
+    where (t.ball_no, t.ball_since, t.ball_in_court, t.ball_company_id, t.ball_contact_id) is distinct from (h.no, h.started_at, h.user_id, h.company_id, h.contact_id)`,
   'a finished task ended its last hold, and is in nobody\'s court since': `
     select t.id from tasks t join ball_holds last on last.task_id = t.id and last.no = t.ball_no left join ball_holds h on h.task_id = t.id and h.no = t.ball_no - 1
-    where not t.is_open and (h.user_id is null or (h.outcome, h.ended_at, last.started_at) is distinct from ('finished', t.closed_at, t.closed_at))`,
+    where not t.is_open and (coalesce(h.user_id, h.company_id) is null or (h.outcome, h.ended_at, last.started_at) is distinct from ('finished', t.closed_at, t.closed_at))`,
   'each hold after the first is a change of the log, by whom and with what was said': `
     select h.task_id, h.no from ball_holds h
     left join (
-      select *, 1 + row_number() over (partition by task_id order by created_at, id) as no from activity_log where entity_type = 'task' and action <> 'created' and changes ? 'ball_in_court'
+      select *, 1 + row_number() over (partition by task_id order by created_at, id) as no from activity_log where entity_type = 'task' and action <> 'created' and changes ?| ${court}
     ) e on e.task_id = h.task_id and e.no = h.no
     left join ball_holds p on p.task_id = h.task_id and p.no = h.no - 1
     where h.no > 1 and (
-      (e.created_at, e.actor_id, e.changes #>> '{ball_in_court,1}', e.changes #>> '{ball_in_court,0}') is distinct from (h.started_at, h.passed_by, h.user_id::text, p.user_id::text)
+      (e.created_at, e.actor_id) is distinct from (h.started_at, h.passed_by)
+      or e.changes - array(select jsonb_object_keys(e.changes) except select unnest(${court})) <> jsonb_changes(
+        jsonb_build_object('ball_in_court', p.user_id, 'ball_company_id', p.company_id, 'ball_contact_id', p.contact_id),
+        jsonb_build_object('ball_in_court', h.user_id, 'ball_company_id', h.company_id, 'ball_contact_id', h.contact_id))
       or p.outcome <> case when e.action = 'ball_passed' then 'passed' when e.changes #>> '{status,1}' in ('done', 'closed') then 'finished' else 'reopened' end
       or (e.action = 'ball_passed' and e.data is distinct from jsonb_strip_nulls(jsonb_build_object('note', h.note, 'expected_by', h.expected_by)))
       or (e.action <> 'ball_passed' and e.data <> '{}'))`,
   'a reopened task is with whom it was taken from': `
     select h.task_id, h.no from ball_holds h join ball_holds nobody on nobody.task_id = h.task_id and nobody.no = h.no - 1 join ball_holds before on before.task_id = h.task_id and before.no = h.no - 2
-    where nobody.outcome = 'reopened' and (nobody.user_id is not null or h.user_id is distinct from before.user_id)`,
+    where nobody.outcome = 'reopened' and (coalesce(nobody.user_id, nobody.company_id) is not null or (h.user_id, h.company_id, h.contact_id) is distinct from (before.user_id, before.company_id, before.contact_id))`,
   'members were added by who the log says, as what it says': `
     select m.user_id from project_members m full join (
       select *, (data ->> 'user_id')::uuid as user_id from activity_log where action = 'member_added'
@@ -83,7 +90,7 @@ export const rules: Record<string, string> = {
     where (m.role, m.added_by, m.created_at) is distinct from (e.changes #>> '{member_role,1}', e.actor_id, e.created_at)`,
   'no change of the ball is without a hold': `
     select t.id from tasks t left join (
-      select task_id, count(*) as changes from activity_log where entity_type = 'task' and action <> 'created' and changes ? 'ball_in_court' group by task_id
+      select task_id, count(*) as changes from activity_log where entity_type = 'task' and action <> 'created' and changes ?| ${court} group by task_id
     ) e on e.task_id = t.id where t.ball_no <> 1 + coalesce(e.changes, 0)`,
   'an acknowledgement is by the holder, and logged once': `
     select h.task_id from ball_holds h full join (select * from activity_log where action = 'ball_acknowledged') e on e.task_id = h.task_id and e.created_at = h.acknowledged_at and e.actor_id = h.user_id
@@ -101,7 +108,7 @@ export const rules: Record<string, string> = {
   'the action of a task event says the most that changed': `
     select id, action, changes from activity_log where entity_type = 'task' and (action <> case
       when action in ('created', 'deleted', 'restored', 'ball_acknowledged') then action
-      when changes ? 'status' then 'status_changed' when changes ? 'ball_in_court' then 'ball_passed' when changes ? 'assignee_id' then 'assigned' else 'updated' end
+      when changes ? 'status' then 'status_changed' when changes ?| ${court} then 'ball_passed' when changes ? 'assignee_id' then 'assigned' else 'updated' end
       or (changes = '{}') <> (action in ('deleted', 'restored', 'ball_acknowledged')))`,
   'actions are those of their entity': `
     select id from activity_log where action <> all (case entity_type
