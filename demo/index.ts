@@ -74,6 +74,7 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
 
     onProgress({ phase: 'numbering', done: 0, total: 1, rows, share: 0.58 })
     const positions = await numberEvents(client)
+    await remindOfAll(client)
     rows += positions
     for (const [i, { create }] of rebuild.entries()) {
       onProgress({ phase: 'indexing', done: i, total: rebuild.length, rows, share: 0.62 + 0.35 * i / rebuild.length })
@@ -118,6 +119,14 @@ async function attempt (client: pg.ClientBase, statement: string): Promise<boole
   } finally {
     await client.query('release savepoint attempt')
   }
+}
+
+/** Of what is open now people were reminded already: the service does not begin its life with thousands of reminders. */
+async function remindOfAll (client: pg.ClientBase): Promise<void> {
+  await client.query(`
+    insert into ball_reminders (task_id, hold_no, stage, recorded_at)
+    select h.task_id, h.no, s.stage, h.started_at from ball_holds h cross join unnest(array['ball_unacknowledged', 'ball_overdue']) s (stage)
+    where h.ended_at is null and h.user_id is not null`)
 }
 
 /** Positions in the order of time and id, as the sequencer would have given them, and all of them told of. */
