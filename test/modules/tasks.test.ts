@@ -60,7 +60,7 @@ await t.test('a change keeps what it does not name and clears what is null; the 
   const task = await s.addTask(project.id, { description: 'Long', department: 'Service', tags: ['a'], assignee_id: s.member.id, ball_in_court: s.member.id, due_at: '2031-01-01T00:00:00Z' })
   const answer = await patch(task.id, { title: 'New', department: null, assignee_id: null, ball_in_court: null, due_at: null })
   t.equal(answer.headers.etag, '"2"')
-  t.match(answer.json(), { ...task, title: 'New', department: null, assignee_id: null, ball_in_court: null, due_at: null, version: 2, updated_at: String, ball_since: String, last_activity_at: String, ball_held_seconds: Number })
+  t.match(answer.json(), { ...task, title: 'New', department: null, assignee_id: null, ball_in_court: null, ball_holder: null, due_at: null, version: 2, updated_at: String, ball_since: String, last_activity_at: String, ball_held_seconds: Number })
   t.ok(answer.json().updated_at > task.updated_at)
   t.match((await events(task.id))[0], { action: 'ball_passed', version: 2, changes: { title: ['A task', 'New'], department: ['Service', null], assignee_id: [s.member.id, null], ball_in_court: [s.member.id, null] } })
   t.same(Object.keys((await events(task.id))[0].changes).sort(), ['assignee_id', 'ball_in_court', 'department', 'due_at', 'title'])

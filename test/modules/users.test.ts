@@ -69,7 +69,7 @@ await t.test('me is whoever signed in, however they named themselves, and whatev
 
 await t.test('what I may do is what my roles allow', async (t) => {
   const codes = async (as: typeof s.admin) => (await s.get('/api/me/permissions', { as })).map(({ code }: { code: string }) => code)
-  t.same(await codes(s.viewer), ['activity:read', 'comments:read', 'projects:read', 'reports:read', 'tasks:read', 'users:read'])
+  t.same(await codes(s.viewer), ['activity:read', 'comments:read', 'companies:read', 'projects:read', 'reports:read', 'tasks:read', 'users:read'])
   t.same(await codes(s.admin), (await s.query('select code from permissions order by code')).map(({ code }) => code))
   t.same(await codes(await s.addPerson(null)), [])
   const two = await s.addPerson('viewer')
