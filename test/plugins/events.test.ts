@@ -46,7 +46,7 @@ await t.test('a consumer that fails is tried again, and misses nothing', async (
   failing = false
   s.app.events.poke()
   await s.app.events.settled()
-  t.same(seen, [1])
+  t.same([...new Set(seen)], [1], 'the poll may have asked, too')
 })
 
 await t.test('who reads waits for what was committed before, not for all that others go on writing', async (t) => {
