@@ -38,7 +38,11 @@ const seedRow: Record<string, string> = {
   event_positions: isSeedId('event_id'),
   event_cursors: 'true',
   job_runs: 'true',
-  job_workers: 'true'
+  job_workers: 'true',
+  // Made from the tasks, by the database.
+  stat_ledger: 'true',
+  stat_totals: 'true',
+  stat_created: 'true'
 }
 
 /**

@@ -12,6 +12,9 @@ import { workloadRoutes } from './workload/routes.js'
 import { Workload } from './workload/schemas.js'
 import { DayCount, OverdueTask, OwnerCount, PriorityCount, StatusCount } from './schemas.js'
 
+export { foldLedger } from './ledger/fold.js'
+export { verifyCounts, type WrongCount } from './ledger/verify.js'
+
 /** Where work is stuck, and how much there is of it. */
 export default fp(async function reports (app) {
   for (const schema of [StatusCount, PriorityCount, OwnerCount, OverdueTask, DayCount, BallFlow, Workload, Throughput, ProjectHealth, Ageing]) app.addSchema(schema)

@@ -5,6 +5,8 @@ import { cursorAfter, keyset, type Keyed, type Order, type PageRequest } from '.
 import { priorities, statuses } from '../tasks/index.js'
 import type { Static } from 'typebox'
 import { conditions, type ReportFilter } from './filters.js'
+import { counts } from './ledger/counts.js'
+import { created } from './ledger/created.js'
 import type { OverdueTask } from './schemas.js'
 
 /** How many tasks there are in each status; every status has its line. */
@@ -12,7 +14,7 @@ export async function tasksByStatus (db: Db, actor: Actor, filter: ReportFilter)
   const { rows } = await sql<{ status: (typeof statuses)[number], count: number }>`
     select s.status, coalesce(c.count, 0) as count
     from unnest(${[...statuses]}::text[]) with ordinality s (status, ord)
-    left join (select t.status, count(*) from tasks t join projects p on p.id = t.project_id where ${conditions(actor, filter)} group by t.status) c using (status)
+    left join (${counts(actor, 'status', filter)}) c on c.key = s.status
     order by s.ord`.execute(db)
   return rows
 }
@@ -22,7 +24,7 @@ export async function tasksByPriority (db: Db, actor: Actor, filter: ReportFilte
   const { rows } = await sql<{ priority: (typeof priorities)[number], count: number }>`
     select s.priority, coalesce(c.count, 0) as count
     from unnest(${[...priorities]}::text[]) with ordinality s (priority, ord)
-    left join (select t.priority, count(*) from tasks t join projects p on p.id = t.project_id where ${conditions(actor, filter)} group by t.priority) c using (priority)
+    left join (${counts(actor, 'priority', filter)}) c on c.key = s.priority
     order by s.ord`.execute(db)
   return rows
 }
@@ -31,9 +33,8 @@ export async function tasksByPriority (db: Db, actor: Actor, filter: ReportFilte
 export async function tasksByBall (db: Db, actor: Actor, filter: ReportFilter) {
   const { rows } = await sql<{ owner: string, count: number }>`
     select coalesce(u.email, o.name, 'unassigned') as owner, c.count
-    from (select t.ball_in_court, t.ball_company_id, count(*) from tasks t join projects p on p.id = t.project_id
-      where t.is_open and ${conditions(actor, filter)} group by t.ball_in_court, t.ball_company_id) c
-    left join users u on u.id = c.ball_in_court left join companies o on o.id = c.ball_company_id
+    from (${counts(actor, 'holder', filter)}) c left join users u on c.key = 'user:' || u.id left join companies o on c.key = 'company:' || o.id
+    where c.count <> 0
     order by c.count desc, owner`.execute(db)
   return rows
 }
@@ -81,13 +82,12 @@ export async function countOverdueTasks (db: Db, { actor, now, filter }: { actor
 export async function createdPerDay (db: Db, { actor, now, days, filter }: { actor: Actor, now: Date, days: number, filter: ReportFilter }) {
   const zone = actor.timezone
   const today = sql`(${now}::timestamptz at time zone ${zone})::date`
-  // By its own date, not between two midnights: where clocks go back at midnight, there are two of those. The bounds,
-  // a day wider on both sides, are for the index.
+  // By its own date, not between two midnights: where clocks go back at midnight, there are two of those. The window is a day
+  // wider on both sides.
+  const window = { from: sql`(${today} - ${days}::int)::timestamp at time zone ${zone}`, until: sql`(${today} + 2)::timestamp at time zone ${zone}` }
   const { rows } = await sql<{ day: string, tasks_created: number }>`
     with counts as (
-      select (t.created_at at time zone ${zone})::date as day, count(*) from tasks t join projects p on p.id = t.project_id
-      where t.created_at >= (${today} - ${days}::int)::timestamp at time zone ${zone} and t.created_at < (${today} + 2)::timestamp at time zone ${zone}
-        and ${conditions(actor, filter)}
+      select (c.at at time zone ${zone})::date as day, sum(c.count) as count from (${created(actor, filter, window)}) c
       group by 1
     )
     select d.day, coalesce(c.count, 0) as tasks_created

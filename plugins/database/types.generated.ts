@@ -314,6 +314,30 @@ export interface Roles {
   version: Generated<number>;
 }
 
+export interface StatCreated {
+  bucket: string;
+  count: number;
+  department: string;
+}
+
+export interface StatLedger {
+  created_bucket: string;
+  delta: number;
+  department: string;
+  holder: string;
+  priority: string;
+  project_id: string;
+  status: string;
+}
+
+export interface StatTotals {
+  count: number;
+  department: string;
+  dim: string;
+  key: string;
+  project_id: string;
+}
+
 export interface TaskDependencies {
   blocked_id: string;
   blocker_id: string;
@@ -429,6 +453,9 @@ export interface DB {
   projects: Projects;
   role_permissions: RolePermissions;
   roles: Roles;
+  stat_created: StatCreated;
+  stat_ledger: StatLedger;
+  stat_totals: StatTotals;
   task_dependencies: TaskDependencies;
   task_watchers: TaskWatchers;
   tasks: Tasks;

@@ -4,6 +4,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { STALLED_AFTER_DAYS } from '../../tasks/index.js'
 import { conditions, isHeld, type Asking } from '../filters.js'
+import { countsPerProject } from '../ledger/counts.js'
 import type { HealthQuery, ProjectHealth } from './schemas.js'
 
 /** How each project is doing, in the order of their codes; a project without tasks has its line too. */
@@ -16,8 +17,8 @@ export async function projectHealth (db: Db, { actor, now }: Asking, filter: Hea
         count(*) filter (where not ${isHeld}) as nobodys, min(t.ball_since) filter (where ${isHeld}) as oldest
       from tasks t join projects p on p.id = t.project_id where t.is_open and ${wanted} group by 1
     ), worth_doing as (
-      select t.project_id as id, count(*), count(*) filter (where t.status = 'done') as done
-      from tasks t join projects p on p.id = t.project_id where t.status <> 'closed' and ${wanted} group by 1
+      select c.project_id as id, sum(c.count) as count, coalesce(sum(c.count) filter (where c.key = 'done'), 0) as done
+      from (${countsPerProject(actor, 'status', filter)}) c where c.key <> 'closed' group by 1 having sum(c.count) > 0
     )
     select p.id as project_id, p.code, p.name, p.status, coalesce(o.count, 0) as open, coalesce(o.overdue, 0) as overdue, coalesce(o.stalled, 0) as stalled,
       coalesce(o.nobodys, 0) as nobodys, case when o.oldest is not null then greatest(extract(epoch from ${now}::timestamptz - o.oldest), 0)::float8 end as oldest_hold_seconds,
