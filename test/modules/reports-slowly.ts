@@ -40,6 +40,21 @@ function seen (rows: Rows, actor: Actor, { project, department, from, to }: Filt
 }
 const dueSoon = (task: any, actor: Actor, now: number) => task.due_at !== null && micros(task.due_at) >= now && dayOf(micros(task.due_at), actor.timezone) <= dayOf(now, actor.timezone) + 7
 
+/** Each status, each priority, whose court the balls of open tasks are in, and what was created on each of the last days. */
+export function slowCounts (rows: Rows, actor: Actor, now: number, days: number, filter: Filter) {
+  const { tasks } = seen(rows, actor, filter)
+  const open = tasks.filter(isOpen)
+  const today = dayOf(now, actor.timezone)
+  const emails = new Map(rows.users.map(({ id, email }) => [id, email]))
+  const owners = [...new Set(open.map((task) => task.ball_in_court))].map((id) => ({ owner: emails.get(id) ?? 'unassigned', count: count(open, (task) => task.ball_in_court === id) }))
+  return {
+    status: ['open', 'todo', 'in_progress', 'review', 'done', 'closed'].map((status) => ({ status, count: count(tasks, (task) => task.status === status) })),
+    priority: ['low', 'normal', 'high', 'urgent'].map((priority) => ({ priority, count: count(tasks, (task) => task.priority === priority) })),
+    ball: owners.sort((a, b) => b.count - a.count || (a.owner < b.owner ? -1 : 1)),
+    recent: Array.from({ length: days }, (_, n) => today - days + 1 + n).map((day) => ({ day: dateText(day), tasks_created: count(tasks, (task) => dayOf(micros(task.created_at), actor.timezone) === day) }))
+  }
+}
+
 export function slowFlow (rows: Rows, actor: Actor, now: number, { person, from, to, ...filter }: Filter) {
   const tasks = new Set(seen(rows, actor, filter).tasks.map(({ id }) => id))
   const end = (hold: any) => hold.ended_at === null ? now : micros(hold.ended_at)
