@@ -115,14 +115,14 @@ export async function up (db: Kysely<unknown>): Promise<void> {
         select project_id, coalesce(department, '') as department, status, priority, is_open, stat_holder(ball_in_court, ball_company_id) as holder, stat_bucket(created_at) as bucket, count(*)
         from tasks where deleted_at is null group by 1, 2, 3, 4, 5, 6, 7
       ), created as (
-        insert into stat_created select bucket, department, sum(count) from facts group by 1, 2
+        insert into stat_created select bucket, department, sum(count) from facts group by 1, 2 order by 1, 2 -- as they are read
       )
       insert into stat_totals (project_id, dim, department, key, count)
       select scope.id, d.dim, department, d.key, sum(count)
       from facts
       cross join lateral (values ('status', status), ('priority', priority), ('holder', case when is_open then holder end)) d (dim, key)
       cross join lateral (values (project_id), (uuid '00000000-0000-0000-0000-000000000000')) scope (id)
-      where d.key is not null group by 1, 2, 3, 4;
+      where d.key is not null group by 1, 2, 3, 4 order by 1, 2, 3, 4;
     end
     $$`.execute(db)
   await sql`select rebuild_stats()`.execute(db)

@@ -14,29 +14,32 @@ export interface Window { from: RawBuilder<unknown>, until: RawBuilder<unknown> 
  * Only the company's quarters are kept: by project nearly every quarter has one task or none. Where the caller sees most
  * projects the others are taken away, else those seen are counted, by the index of a project's tasks by creation.
  */
-export const createdFromLedger = (actor: Actor, filter: ReportFilter, { from, until }: Window): RawBuilder<unknown> => sql`
-  with ${scope(actor, filter)}, asked as materialized (
-    select a as from_time, b as until_time, stat_bucket(a + interval '15 minutes' - interval '1 microsecond') as first, stat_bucket(b) as beyond
-    from (select greatest(${from}, ${filter.from ?? null}::timestamptz), least(${until}, ${filter.to ?? null}::timestamptz)) w (a, b)
-  )
-  select at, sum(n) as count from (
-    select c.bucket, c.count from asked join stat_created c on c.bucket >= asked.first and c.bucket < asked.beyond
-    where (select is_wide from side) ${anyDepartment('c', filter)}
-    union all
-    select l.created_bucket, l.delta from asked join stat_ledger l on l.created_bucket >= asked.first and l.created_bucket < asked.beyond
-    where (select is_wide from side) ${anyDepartment('l', filter)}
-    union all
-    select stat_bucket(t.created_at), case when side.is_wide then -1 else 1 end
-    from side cross join asked join scope on scope.is_counted <> side.is_wide
-    join tasks t on t.project_id = scope.id and t.created_at >= asked.first and t.created_at < asked.beyond
-    where t.deleted_at is null ${anyDepartment('t', filter)}
-    union all
-    select t.created_at, 1 from asked join tasks t on t.created_at >= asked.from_time and t.created_at < least(asked.first, asked.until_time) join scope on scope.id = t.project_id
-    where scope.is_counted and t.deleted_at is null ${anyDepartment('t', filter)}
-    union all
-    select t.created_at, 1 from asked join tasks t on t.created_at >= greatest(asked.first, asked.beyond) and t.created_at < asked.until_time join scope on scope.id = t.project_id
-    where scope.is_counted and t.deleted_at is null ${anyDepartment('t', filter)}
-  ) parts (at, n) group by at having sum(n) <> 0`
+export function createdFromLedger (actor: Actor, filter: ReportFilter, window: Window): RawBuilder<unknown> {
+  const from = sql`greatest(${window.from}, ${filter.from ?? null}::timestamptz)`
+  const until = sql`least(${window.until}, ${filter.to ?? null}::timestamptz)`
+  // The quarters that lie in the window whole. Written out at each place, so that the planner knows how few they are.
+  const first = sql`stat_bucket(${from} + interval '15 minutes' - interval '1 microsecond')`
+  const beyond = sql`stat_bucket(${until})`
+  return sql`
+    with ${scope(actor, filter)}
+    select at, sum(n) as count from (
+      select c.bucket, c.count from stat_created c
+      where (select is_wide from side) and c.bucket >= ${first} and c.bucket < ${beyond} ${anyDepartment('c', filter)}
+      union all
+      select l.created_bucket, l.delta from stat_ledger l
+      where (select is_wide from side) and l.created_bucket >= ${first} and l.created_bucket < ${beyond} ${anyDepartment('l', filter)}
+      union all
+      select stat_bucket(t.created_at), case when side.is_wide then -1 else 1 end
+      from side join scope on scope.is_counted <> side.is_wide join tasks t on t.project_id = scope.id
+      where t.deleted_at is null and t.created_at >= ${first} and t.created_at < ${beyond} ${anyDepartment('t', filter)}
+      union all
+      select t.created_at, 1 from tasks t join scope on scope.id = t.project_id
+      where scope.is_counted and t.deleted_at is null and t.created_at >= ${from} and t.created_at < least(${first}, ${until}) ${anyDepartment('t', filter)}
+      union all
+      select t.created_at, 1 from tasks t join scope on scope.id = t.project_id
+      where scope.is_counted and t.deleted_at is null and t.created_at >= greatest(${first}, ${beyond}) and t.created_at < ${until} ${anyDepartment('t', filter)}
+    ) parts (at, n) group by at having sum(n) <> 0`
+}
 
 /** The same from the tasks, for filters that the ledger has no dimension for and for zones whose days are made of other quarters. */
 export const createdFromTasks = (actor: Actor, filter: ReportFilter, { from, until }: Window, assignees?: string[]): RawBuilder<unknown> => sql`

@@ -17,7 +17,7 @@ export interface WrongCount {
 
 /**
  * Counts all tasks again and compares with totals and ledger: one statement, so that all is of one snapshot and writers and
- * folders may go on. Reads every task: a second or two for a million.
+ * folders may go on. Reads every task: some seconds for a million.
  * @returns what differs, at most 100; nothing when the books balance
  */
 export async function verifyCounts (db: Db): Promise<WrongCount[]> {
