@@ -19,8 +19,8 @@ const ledger = (s: TestApp) => s.query('select status, priority, department, hol
 async function compare (t: Test, db: Db, actors: Actor[], filters: Filter[]): Promise<void> {
   const now = new Date()
   await db.transaction().setIsolationLevel('repeatable read').execute(async (trx) => {
-    const all = (table: 'users' | 'projects' | 'project_members' | 'tasks') => trx.selectFrom(table).selectAll().execute()
-    const rows = { users: await all('users'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: [] }
+    const all = (table: 'users' | 'companies' | 'projects' | 'project_members' | 'tasks') => trx.selectFrom(table).selectAll().execute()
+    const rows = { users: await all('users'), companies: await all('companies'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: [] }
     for (const actor of actors) {
       for (const filter of filters) {
         const fast = { status: await tasksByStatus(trx, actor, filter), priority: await tasksByPriority(trx, actor, filter), ball: await tasksByBall(trx, actor, filter), recent: await createdPerDay(trx, { actor, now, days: 5, filter }) }
@@ -49,6 +49,9 @@ await t.test('each kind of change appends what it adds and takes away, and nothi
   await appends('a priority', () => patch({ priority: 'urgent' }), [{ priority: 'normal', delta: -1 }, { priority: 'urgent', delta: 1 }])
   await appends('a department', () => patch({ department: null }), [{ department: 'Service', delta: -1 }, { department: '', delta: 1 }])
   await appends('a handover', () => s.post(`/api/tasks/${task.id}/ball`, { to_user_id: null }), [{ holder: `user:${s.member.id}`, delta: -1 }, { holder: 'nobody', delta: 1 }])
+  const company = await s.post('/api/companies', { name: 'Halton Architects', kind: 'architect' })
+  await appends('a handover to a company', () => s.post(`/api/tasks/${task.id}/ball`, { to_company_id: company.id }), [{ holder: 'nobody', delta: -1 }, { holder: `company:${company.id}`, delta: 1 }])
+  await appends('and back', () => s.post(`/api/tasks/${task.id}/ball`, { to_user_id: null }), [{ holder: `company:${company.id}`, delta: -1 }, { holder: 'nobody', delta: 1 }])
   await appends('a merge', () => patch({ status: 'in_progress', base_version: 2 }).catch(() => patch({ status: 'in_progress' })), [{ status: 'todo', delta: -1 }, { status: 'in_progress', delta: 1 }])
   await appends('a deletion', () => s.ask('DELETE', `/api/tasks/${task.id}`), [{ status: 'in_progress', delta: -1 }])
   await appends('a restoration', () => s.post(`/api/tasks/${task.id}/restore`), [{ status: 'in_progress', delta: 1 }])
@@ -72,7 +75,7 @@ await t.test('each kind of change appends what it adds and takes away, and nothi
     select v.id, project_id, v.number, title, ball_since, last_activity_at, created_by, created_at, updated_at from tasks, (values ($1::uuid, 900), ($2::uuid, 901)) v (id, number) where tasks.id = $1
     on conflict (id) do update set priority = 'urgent'`, [many[0].id, randomUUID()]), [{ priority: 'high', delta: -1 }, { priority: 'normal', delta: 1 }, { priority: 'urgent', delta: 1 }])
   await t.rejects(s.query('update stat_ledger set delta = 2'), { message: /append-only/ })
-  await s.query('truncate tasks cascade')
+  await s.query("do $$ begin perform set_config('eden.replaces_all_data', 'yes', true); truncate tasks cascade; end $$")
   t.same(await s.query('select project_id from stat_totals union all select project_id from stat_ledger'), [], 'emptied with the tasks')
   t.same(await verifyCounts(s.app.db), [])
 })
@@ -137,11 +140,13 @@ await t.test('many write, folders fold, connections are cut: every snapshot\'s n
   const projects = [await s.addProject(), await s.addProject(), await s.addProject({ visibility: 'members' })]
   const people = [s.admin, s.manager, s.member]
   const tasks: string[] = (await Promise.all(Array.from({ length: 12 }, (_, n) => s.addTask(projects[n % 3].id)))).map(({ id }) => id)
+  const company = await s.post('/api/companies', { name: 'Halton Architects', kind: 'architect' })
   const wanted = { more: true }
   let done = 0
   const wishes: (() => Promise<unknown>)[] = [
     () => s.ask('PATCH', `/api/tasks/${pick(tasks)}`, { body: { status: pick(['open', 'todo', 'in_progress', 'done', 'closed']), priority: pick(['low', 'high']) } }),
     () => s.ask('POST', `/api/tasks/${pick(tasks)}/ball`, { body: { to_user_id: pick([...people.map(({ id }) => id), null]) } }),
+    () => s.ask('POST', `/api/tasks/${pick(tasks)}/ball`, { body: { to_company_id: company.id } }),
     () => s.ask('PATCH', `/api/tasks/${pick(tasks)}`, { body: { base_version: 1, department: pick(['Service', 'Accounting', null]) } }),
     () => s.ask('POST', '/api/tasks/bulk', { body: { changes: [...new Set([pick(tasks), pick(tasks), pick(tasks)])].map((id) => ({ id, set: { priority: pick(['normal', 'urgent']), ball_in_court: pick(people).id } })) } }),
     () => s.ask('POST', `/api/projects/${pick(projects).id}/tasks`, { body: { title: 'More' } }),
@@ -162,7 +167,7 @@ await t.test('many write, folders fold, connections are cut: every snapshot\'s n
   // Snapshots are taken through an app of their own, by the name of which its connections are spared.
   const url = new URL(s.url)
   url.searchParams.set('application_name', 'snapshots')
-  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DATABASE_URL: url.href, JWT_SECRET }))
+  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false', DATABASE_URL: url.href, JWT_SECRET }))
   t.teardown(() => reader.close())
   let compared = 0
   try {

@@ -45,8 +45,9 @@ export function slowCounts (rows: Rows, actor: Actor, now: number, days: number,
   const { tasks } = seen(rows, actor, filter)
   const open = tasks.filter(isOpen)
   const today = dayOf(now, actor.timezone)
-  const emails = new Map(rows.users.map(({ id, email }) => [id, email]))
-  const owners = [...new Set(open.map((task) => task.ball_in_court))].map((id) => ({ owner: emails.get(id) ?? 'unassigned', count: count(open, (task) => task.ball_in_court === id) }))
+  const names = new Map([...rows.users.map(({ id, email }) => [id, email] as const), ...rows.companies.map(({ id, name }) => [id, name] as const)])
+  const holder = (task: any) => task.ball_in_court ?? task.ball_company_id
+  const owners = [...new Set(open.map(holder))].map((id) => ({ owner: names.get(id) ?? 'unassigned', count: count(open, (task) => holder(task) === id) }))
   return {
     status: ['open', 'todo', 'in_progress', 'review', 'done', 'closed'].map((status) => ({ status, count: count(tasks, (task) => task.status === status) })),
     priority: ['low', 'normal', 'high', 'urgent'].map((priority) => ({ priority, count: count(tasks, (task) => task.priority === priority) })),

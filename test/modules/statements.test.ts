@@ -72,7 +72,7 @@ await t.test('so does the stream of changes, what is shortest of lists, each rep
 
 await t.test('a read writes nothing: all of them are answered from a database that refuses writes', async (t) => {
   await s.query(`alter database ${new URL(s.url).pathname.slice(1)} set default_transaction_read_only = on`)
-  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DATABASE_URL: s.url, JWT_SECRET }))
+  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false', DATABASE_URL: s.url, JWT_SECRET }))
   await reader.ready()
   t.teardown(() => reader.close())
   const ask = (method: 'GET' | 'POST', url: string) => reader.inject({ method, url, headers: { 'x-dev-email': s.admin.email }, ...(method === 'POST' ? { payload: { title: 'x' } } : {}) })
