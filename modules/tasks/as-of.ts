@@ -12,8 +12,8 @@ const finished = (side: 0 | 1) => sql`coalesce(a.changes -> 'status' ->> ${sql.l
 
 /**
  * The task as it was at a time, rebuilt from the log in one statement: each field has the value that its last event by then
- * gave it, and the times are those of the events. What the log does not tell is as it is now: the number, the project's code,
- * and who may see it. A time that has not come yet is now.
+ * gave it, and the times are those of the events. What its log does not tell is as it is now: project and number, how far the
+ * subtasks are, and who may see it. A time that has not come yet is now.
  * @param asOf an RFC 3339 time
  * @returns undefined when there was no such task then, when it was deleted then, or when the person may not see it
  */

@@ -45,6 +45,12 @@ export async function changeTasks (db: Db, asked: { changes: TaskChange[], view:
   throw new Error('the last hold of a finished task is missing, or whom it goes back to is gone')
 }
 
+/** Subtasks as the statement leaves them. */
+const childrenAfter = sql`(
+  select c.parent_id, c.status, c.deleted_at from tasks c where not exists (select from after a where a.id = c.id)
+  union all
+  select parent_id, status, deleted_at from after)`
+
 /** Each further one needs another handover to come between a statement's start and its lock. */
 const MOST_ATTEMPTS = 10
 
@@ -163,7 +169,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       union all
       select ${storedColumns('l')} from locked l where not exists (select from after a where a.id = l.id)
     )
-    select w.refused, w.current_version, w.current_status, (select h.blockers from held_up h where h.id = w.id) as blockers, ${taskOf(view.now)}, w.id
+    select w.refused, w.current_version, w.current_status, (select h.blockers from held_up h where h.id = w.id) as blockers, ${taskOf(view.now, childrenAfter)}, w.id
     from wanted w left join now_is t on t.id = w.id left join projects p on p.id = t.project_id
     order by w.ord`.execute(db)
   return rows

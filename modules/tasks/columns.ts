@@ -1,9 +1,14 @@
 import { sql, type AliasedRawBuilder, type RawBuilder } from 'kysely'
 import type { Static } from 'typebox'
+import { etag } from '../shared/etags.js'
 import type { Task } from './schemas.js'
 
 /** A task as it goes over the wire. */
 export type TaskRow = Static<typeof Task>
+
+/** The entity tag of a task: its version and, when it has subtasks, how far they are, or a cached parent would never move. */
+export const taskTag = ({ version, subtasks: { total, done } }: Pick<TaskRow, 'version' | 'subtasks'>): string =>
+  etag(version, total === 0 ? undefined : `${done}-${total}`)
 
 /** The stored columns that a task shows. */
 const stored = ['id', 'project_id', 'number', 'parent_id', 'title', 'description', 'status', 'priority', 'department', 'tags',
@@ -22,21 +27,29 @@ end`
 export const storedColumns = (alias: string): RawBuilder<unknown> =>
   sql.join([...stored, 'is_open', 'ball_no'].map((column) => sql.ref(`${alias}.${column}`)))
 
+/** All tasks, where their parents look for them. */
+const allTasks = sql`tasks`
+
 /**
- * The whole task, to select: the stored columns of `t`, its key from the project `p`, and what the clock adds.
+ * The whole task, to select: the stored columns of `t`, its key from the project `p`, how far its subtasks are, and what
+ * the clock adds. The children are counted by index alone; a counter kept on the parent would make their writers wait for
+ * each other.
  * @param now the instant that overdue, stalled and held are counted to
+ * @param children where the subtasks are, with parent_id, status and deleted_at: what a statement changes it still sees as it was
  */
-export const taskSelection = (now: Date | string): AliasedRawBuilder<unknown, string>[] => [
+export const taskSelection = (now: Date | string, children: RawBuilder<unknown> = allTasks): AliasedRawBuilder<unknown, string>[] => [
   ...stored.map((column) => sql`${sql.ref(`t.${column}`)}`.as(column)),
   sql`p.code || '-' || t.number`.as('key'),
   holderOf('t.ball_in_court', 't.ball_company_id', 't.ball_contact_id').as('ball_holder'),
   sql`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`.as('is_overdue'),
   sql`case when t.is_open then greatest(floor(extract(epoch from ${now}::timestamptz - t.last_activity_at) / 86400), 0)::int else 0 end`.as('stalled_days'),
-  sql`greatest(extract(epoch from ${now}::timestamptz - t.ball_since), 0)`.as('ball_held_seconds')
+  sql`greatest(extract(epoch from ${now}::timestamptz - t.ball_since), 0)`.as('ball_held_seconds'),
+  sql`(select jsonb_build_object('total', count(*), 'done', count(*) filter (where s.status = 'done'))
+    from ${children} s where s.parent_id = t.id and s.deleted_at is null and s.status <> 'closed')`.as('subtasks')
 ]
 
 /** The same, for statements that are written out. */
-export const taskOf = (now: Date | string): RawBuilder<unknown> => sql.join(taskSelection(now))
+export const taskOf = (now: Date | string, children?: RawBuilder<unknown>): RawBuilder<unknown> => sql.join(taskSelection(now, children))
 
 /** The fields whose changes are events, as an object: what the log compares and what a change overrides. */
 export const taskFields = (alias: string): RawBuilder<unknown> =>

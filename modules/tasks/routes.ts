@@ -5,11 +5,12 @@ import type { Db } from '../../plugins/database/index.js'
 import { NotFound, raise, withMembers } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { findProject } from '../projects/index.js'
-import { etag, sendVersioned, versionsOf } from '../shared/etags.js'
+import { sendVersioned, versionsOf } from '../shared/etags.js'
 import { sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { findTaskAsOf } from './as-of.js'
 import { changeTasks } from './change.js'
+import { taskTag } from './columns.js'
 import { finished, inactive, NothingToChange, refusalOf, TwiceInBulk, unknownParent, unknownProject } from './errors.js'
 import { mergeTask } from './merge.js'
 import { isFinished } from './rules.js'
@@ -37,7 +38,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { refused } = created
       throw refused === 'project' ? unknownProject() : refused === 'parent' ? unknownParent() : inactive(refused)
     }
-    return { status: 201, headers: { location: `/api/tasks/${created.task.id}`, etag: etag(created.task.version) }, body: created.task }
+    return { status: 201, headers: { location: `/api/tasks/${created.task.id}`, etag: taskTag(created.task) }, body: created.task }
   }
 
   app.get('/tasks', {
@@ -74,8 +75,9 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { params: { id }, query: { as_of: asOf } } = request
     const view = viewOf(request)
-    const task = asOf === undefined ? await findTask(app.db, { id, view }) : await findTaskAsOf(app.db, { id, view, asOf })
-    return sendVersioned(request, reply, task ?? raise(new NotFound('task')))
+    const found = asOf === undefined ? await findTask(app.db, { id, view }) : await findTaskAsOf(app.db, { id, view, asOf })
+    const task = found ?? raise(new NotFound('task'))
+    return sendVersioned(request, reply, task, taskTag(task))
   })
 
   app.patch('/tasks/:id', {
@@ -91,7 +93,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
       : await mergeTask(app.db, { ...change, baseVersion, ...by })
     const refusal = refusalOf(outcome)
     if (refusal !== undefined) throw refusal
-    return sendVersioned(request, reply, outcome)
+    return sendVersioned(request, reply, outcome, taskTag(outcome))
   })
 
   app.post('/tasks/bulk', {
@@ -123,6 +125,6 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const { params: { id } } = request
     await setTaskDeleted(db, { id, deleted: false, view: viewOf(request), origin: originOf(request) })
     const task = await findTask(db, { id, view: viewOf(request) }) ?? raise(new NotFound('task'))
-    return { status: 200, headers: { etag: etag(task.version) }, body: task }
+    return { status: 200, headers: { etag: taskTag(task) }, body: task }
   }))
 }

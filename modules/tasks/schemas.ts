@@ -26,6 +26,10 @@ export const Task = Type.Object({
   project_id: Id,
   number: Type.Integer(),
   parent_id: Nullable(Id),
+  subtasks: Type.Object({
+    total: Type.Integer({ description: 'direct subtasks, without those that will not be done (closed)' }),
+    done: Type.Integer({ description: 'those of them that are done' })
+  }, { description: 'how far the task is by its subtasks; its own status is set by people' }),
   title: Type.String(),
   description: Type.String(),
   status: TaskStatus,

@@ -25,7 +25,8 @@ const byConstraint: Record<string, Refusal> = {
   checklist_items_few: { status: 422, code: 'EDEN_CHECKLIST_FULL', detail: 'a checklist has 200 steps at most' },
   tasks_parent_id_fkey: refuse(422, 'EDEN_UNKNOWN_PARENT', 'parent_id', 'names no task of this project'),
   tasks_parent_not_self: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
-  tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor')
+  tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
+  tasks_parent_depth: refuse(422, 'EDEN_TOO_DEEP', 'parent_id', 'would make tasks more than ten levels deep')
 }
 
 /** The constraints that have a public answer. */

@@ -4,10 +4,11 @@ import type { FastifyRequest } from 'fastify'
 import type { Db } from '../../../plugins/database/index.js'
 import { NotFound, raise, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
-import { etag, versionsOf } from '../../shared/etags.js'
+import { versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
 import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { changeTasks } from '../change.js'
+import { taskTag } from '../columns.js'
 import { BallNotPaused, BallOutside, BallPaused, NobodysBall, NotOneReceiver, NotYourBall, NudgedAlready, OwnBall, refusalOf } from '../errors.js'
 import { findTask, type View } from '../queries.js'
 import { NUDGE_AGAIN_AFTER_MINUTES } from '../rules.js'
@@ -46,10 +47,11 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const view = viewOf(request)
     const change = { id, set: { ball_in_court: user ?? null, ball_company_id: company ?? null, ball_contact_id: contact ?? null }, versions: versionsOf(headers['if-match']), handover }
     const [outcome] = await changeTasks(db, { changes: [change], view, origin: originOf(request) })
-    const refusal = outcome === undefined ? new NotFound('task') : refusalOf(outcome, to[0])
+    if (outcome === undefined) throw new NotFound('task')
+    const refusal = refusalOf(outcome, to[0])
     if (refusal !== undefined) throw refusal
     const hold = await findCurrentHold(db, { taskId: id, view }) ?? raise(new NotFound('task'))
-    return { status: 201, headers: { location: `/api/tasks/${id}/ball`, etag: etag(outcome?.version ?? 0) }, body: hold }
+    return { status: 201, headers: { location: `/api/tasks/${id}/ball`, etag: taskTag(outcome) }, body: hold }
   }))
 
   app.post('/tasks/:id/ball/ack', {
