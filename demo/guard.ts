@@ -27,6 +27,7 @@ const seedRow: Record<string, string> = {
   companies: isSeedId('id'),
   contacts: isSeedId('id'),
   tasks: isSeedId('id'),
+  task_former_keys: isSeedId('task_id'),
   ball_holds: isSeedId('task_id'),
   ball_pauses: isSeedId('task_id'),
   ball_reminders: isSeedId('task_id'),

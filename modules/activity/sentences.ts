@@ -77,6 +77,8 @@ function happened ({ entity_type: type, action, changes, data, people }: Told): 
       const also = [...(assignee == null ? [] : [`assigned it to ${person(assignee)}`]), ...(holder == null ? [] : [`put the ball in ${person(holder)}'s court`])]
       return listed([`created the task ${quoted(changes.title?.[1])}`, ...also])
     }
+    case 'task.moved': return 'moved the task here from another project'
+    case 'project.tasks_left': return `moved ${listed((data.tasks as { key: string }[]).map(({ key }) => key))} to another project`
     case 'project.created': return `created the project ${quoted(changes.name?.[1])}`
     case 'project.member_added': return `added ${member()} to the project as ${role()}`
     case 'project.member_changed': return `made ${member()} ${role()} of the project`

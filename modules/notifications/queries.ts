@@ -16,15 +16,15 @@ export interface NotificationFilter { unread?: boolean, type?: string[], project
 
 /** The person's own, about tasks that are there and that they may (still) see. */
 const filtered = (db: Db, actor: Actor, { unread, type, project }: NotificationFilter) => db.selectFrom('notifications as n')
-  .innerJoin('tasks as t', 't.id', 'n.task_id').innerJoin('projects as p', 'p.id', 'n.project_id')
+  .innerJoin('tasks as t', 't.id', 'n.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
   .where('n.user_id', '=', actor.id).where('t.deleted_at', 'is', null).where(visibleProject(actor))
   .$if(unread === true, (qb) => qb.where('n.read_at', 'is', null))
   .$if(unread === false, (qb) => qb.where('n.read_at', 'is not', null))
   .$if(type !== undefined, (qb) => qb.where('n.type', '=', sql<string>`any(${type})`))
-  .$if(project !== undefined, (qb) => qb.where('n.project_id', '=', project as string))
+  .$if(project !== undefined, (qb) => qb.where('t.project_id', '=', project as string))
 
 const shown = (db: Db, actor: Actor, filter: NotificationFilter) => filtered(db, actor, filter).innerJoin('users as u', 'u.id', 'n.actor_id')
-  .select(['n.id', 'n.type', 'n.project_id', 'n.task_id', 'n.comment_id', 'n.event_count', 'n.read_at', 'n.created_at', 't.title as task_title'])
+  .select(['n.id', 'n.type', 't.project_id', 'n.task_id', 'n.comment_id', 'n.event_count', 'n.read_at', 'n.created_at', 't.title as task_title'])
   .select([
     sql<string>`p.code || '-' || t.number`.as('task_key'),
     sql<string>`coalesce(n.updated_at, n.created_at)`.as('updated_at'),

@@ -49,6 +49,12 @@ export async function search (db: Db, { q, type = Object.keys(needs), project, l
     branches.push(sql`(
       select 'task', t.id, t.project_id, t.id, t.updated_at, ${FIRST}
       from projects p join tasks t on t.project_id = p.id where p.code = ${key.code}::citext and t.number = ${key.number} and t.deleted_at is null and ${seen})`)
+    // A key that the task had before it was moved is one of a project that the person sees, too.
+    branches.push(sql`(
+      select 'task', t.id, t.project_id, t.id, t.updated_at, ${FIRST}
+      from task_former_keys f join tasks t on t.id = f.task_id join projects p on p.id = t.project_id
+      where f.project_id = (select p.id from projects p where p.code = ${key.code}::citext and ${visibleProject(actor)})
+        and f.number = ${key.number} and t.deleted_at is null and ${seen})`)
   }
   const { rows } = await sql<Static<typeof SearchHit>>`
     with found (type, id, project_id, task_id, at, rank) as materialized (${sql.join(branches, sql` union all `)}),

@@ -3,6 +3,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { Forbidden, NotFound } from '../../plugins/errors.js'
 import { stale } from './etags.js'
 import { newId } from './ids.js'
+import { lookTwice } from './transaction.js'
 
 /** What of a domain a soft delete touches. */
 export interface SoftDeletable {
@@ -36,7 +37,7 @@ export interface SoftDelete {
  * delete; Stale when it is at another version
  */
 export async function setDeleted (db: Db, what: SoftDeletable, { id, deleted, visible, unless, versions, actorId, record }: SoftDelete): Promise<void> {
-  const { rows: [row] } = await sql<{ version: number, may: boolean, done: boolean }>`
+  const row = await lookTwice(async () => (await sql<{ version: number, may: boolean, done: boolean }>`
     with locked as materialized (
       select x.id, x.version, x.updated_at, ${what.projectId} as project_id, ${what.taskId} as task_id, ${unless?.may ?? sql`true`} as may
       from ${sql.table(what.table)} x ${what.joins}
@@ -53,7 +54,7 @@ export async function setDeleted (db: Db, what: SoftDeletable, { id, deleted, vi
         ${deleted ? 'deleted' : 'restored'}::text as action, w.project_id, w.task_id, a.version, '{}'::jsonb as changes, '{}'::jsonb as data
       from wanted w join after a on a.id = w.id
     ), ${record}
-    select l.version, l.may, a.id is not null as done from locked l left join after a on a.id = l.id`.execute(db)
+    select l.version, l.may, a.id is not null as done from locked l left join after a on a.id = l.id`.execute(db)).rows[0])
   if (row === undefined) throw new NotFound(what.entityType)
   if (!row.may) throw new Forbidden(unless?.permission ?? '')
   if (!row.done) throw stale(row.version)

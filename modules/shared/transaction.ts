@@ -4,3 +4,11 @@ import type { Db } from '../../plugins/database/index.js'
 export function inTransaction<T> (db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
   return db.isTransaction ? work(db) : db.transaction().execute(work)
 }
+
+/**
+ * Looks a second time for what was not found. A statement that waited for the row of a task which was moved to another
+ * project meanwhile finds it in neither: its snapshot has the old project beside the new row. The next one finds it.
+ */
+export async function lookTwice<T> (look: () => Promise<T | undefined>): Promise<T | undefined> {
+  return await look() ?? await look()
+}

@@ -4,6 +4,7 @@ import { recordEvents, type Origin } from '../activity/index.js'
 import { newId } from '../shared/ids.js'
 import { visibleProject } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskRecord, type TaskRow } from './columns.js'
+import { lockFamilies } from './families.js'
 import type { View } from './queries.js'
 import { flow } from './rules.js'
 import type { TaskSet } from './schemas.js'
@@ -38,9 +39,9 @@ export const wholeCourt = (set: TaskSet): TaskSet => 'ball_in_court' in set ? { 
 export async function changeTasks (db: Db, asked: { changes: TaskChange[], view: View, origin: Origin }): Promise<Outcome[]> {
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     const outcomes = await tryToChange(db, asked)
-    // The row that we waited for is newer than the snapshot, in which its last hold is missing, or whom it goes back to was
-    // deleted meanwhile: a new statement sees it all.
-    if (!outcomes.some(({ refused }) => refused === 'again')) return outcomes as Outcome[]
+    // The row that we waited for is newer than the snapshot, in which its last hold is missing, or the project that it was
+    // moved to, or whom it goes back to was deleted meanwhile: a new statement sees it all.
+    if (!outcomes.some(({ refused }) => refused === 'again' || (refused === 'not_found' && attempt === 1))) return outcomes as Outcome[]
   }
   throw new Error('the last hold of a finished task is missing, or whom it goes back to is gone')
 }
@@ -62,9 +63,12 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
     with input as materialized (
       select * from jsonb_to_recordset(${input}::jsonb)
         as i (ord int, id uuid, event_id uuid, versions jsonb, set jsonb, is_handover boolean, note text, expected_by timestamptz)
+    ), families as materialized (
+      -- The locks that the trigger of parents takes, in one order for all, and before any row: so does who moves a family away.
+      ${lockFamilies(sql`select t.project_id from input i join tasks t on t.id = i.id where i.set ? 'parent_id'`)}
     ), locked as materialized (
       select ${storedColumns('t')}, ${taskFields('t')} as fields
-      from tasks t join projects p on p.id = t.project_id
+      from tasks t join projects p on p.id = t.project_id cross join (select count(*) from families) f
       where t.id = any(array(select id from input)) and t.deleted_at is null and ${visibleProject(view.actor)}
       order by t.id for no key update of t -- a stronger lock and the foreign key of parents would wait for each other
     ), asked as (
@@ -128,10 +132,6 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
       ) a
     ), go as materialized (
       select bool_and(refused is null) as all_good from wanted
-    ), families as materialized (
-      -- The locks that the trigger of parents takes, in one order for all.
-      select pg_advisory_xact_lock(hashtextextended('task parents of ' || project_id, 0))
-      from (select distinct project_id from wanted, go where all_good and changes ? 'parent_id' order by project_id) p
     ), after as (
       update tasks t set title = w.title, description = w.description, status = w.status, priority = w.priority, department = w.department, tags = w.tags,
         assignee_id = w.assignee_id, due_at = w.due_at, parent_id = w.parent_id, ball_in_court = w.ball_in_court,
@@ -139,7 +139,7 @@ async function tryToChange (db: Db, { changes, view, origin }: { changes: TaskCh
         ball_no = w.ball_no + w.moves_ball::int, ball_since = case when w.moves_ball then w.at else w.ball_since end,
         closed_at = case when w.status in ('done', 'closed') then coalesce(w.old_closed_at, w.at) end,
         last_activity_at = w.at, updated_at = w.at, version = t.version + 1
-      from wanted w, go, (select count(*) from families) f where go.all_good and t.id = w.id and w.changes <> '{}'
+      from wanted w, go where go.all_good and t.id = w.id and w.changes <> '{}'
       returning ${storedColumns('t')}
     ), ended as (
       -- The current hold may be newer than this statement's snapshot, when we waited for the task's lock. 'on conflict'

@@ -7,6 +7,7 @@ import { commentRoutes } from './comments/routes.js'
 import { Comment } from './comments/schemas.js'
 import { dependencyRoutes } from './dependencies/routes.js'
 import { Dependency } from './dependencies/schemas.js'
+import { moveRoutes } from './move/routes.js'
 import { recordReminders } from './reminders/queries.js'
 import { policyRoutes } from './reminders/routes.js'
 import { BallPolicy } from './reminders/schemas.js'
@@ -25,6 +26,7 @@ export { isDueSoon } from './work/queries.js'
 export default fp(async function tasks (app) {
   for (const schema of [Holder, Task, Hold, Comment, Dependency, ChecklistItem, Work, BallPolicy]) app.addSchema(schema)
   app.register(taskRoutes)
+  app.register(moveRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
   app.register(dependencyRoutes)

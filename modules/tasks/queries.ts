@@ -8,6 +8,7 @@ import { isAny, planEachTime } from '../shared/sql.js'
 import { setDeleted } from '../shared/soft-delete.js'
 import { visibleProject } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskSelection, type TaskRow } from './columns.js'
+import { lockFamilies } from './families.js'
 import { isFinished, STALLED_AFTER_DAYS } from './rules.js'
 import type { CreateTask, TaskQuery } from './schemas.js'
 
@@ -137,8 +138,10 @@ export async function createTask (db: Db, { values, view, origin }: { values: Cr
         exists (select from users where id = ${v.assignee_id} and not is_active) as assignee_gone,
         exists (select from users where id = ${v.ball_in_court} and not is_active) as holder_gone,
         exists (select from tasks where id = ${v.parent_id} and deleted_at is not null) as parent_gone
+    ), families as materialized (
+      ${lockFamilies(sql`select ${v.project_id}::uuid as project_id where ${v.parent_id}::uuid is not null`)}
     ), counter as (
-      update project_counters c set last_task_number = last_task_number + 1 from asked
+      update project_counters c set last_task_number = last_task_number + 1 from asked, (select count(*) from families) f
       where c.project_id = ${v.project_id} and project_seen and not (assignee_gone or holder_gone or parent_gone)
       returning c.project_id, last_task_number as number, clock_timestamp() as at
     ), after as (

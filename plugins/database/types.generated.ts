@@ -346,6 +346,13 @@ export interface TaskDependencies {
   id: string;
 }
 
+export interface TaskFormerKeys {
+  created_at: string;
+  number: number;
+  project_id: string;
+  task_id: string;
+}
+
 export interface Tasks {
   assignee_id: string | null;
   ball_company_id: string | null;
@@ -457,6 +464,7 @@ export interface DB {
   stat_ledger: StatLedger;
   stat_totals: StatTotals;
   task_dependencies: TaskDependencies;
+  task_former_keys: TaskFormerKeys;
   task_watchers: TaskWatchers;
   tasks: Tasks;
   user_roles: UserRoles;

@@ -175,6 +175,7 @@ export const routes: Record<string, Row> = {
   'DELETE /api/tasks/{id}': { ...task, ifMatch: true },
   'POST /api/tasks/{id}/restore': task,
   'POST /api/tasks/bulk': { body: taskFields, inside: { prefix: 'changes.0.set.', wrap: (fields, ids) => ({ changes: [{ id: ids.task, set: fields }] }) } },
+  'POST /api/tasks/{id}/move': { ...task, body: { project_id: uuid, parent_id: nullable(uuid) }, required: ['project_id'], ifMatch: true },
   'GET /api/tasks/{id}/activity': { ...task, query: activityFilters },
 
   'GET /api/tasks/{id}/ball': { ...task, query: page('no', 'number') },

@@ -5,7 +5,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
-import { inTransaction } from '../../shared/transaction.js'
+import { inTransaction, lookTwice } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { ChecklistItem, UpdateChecklistItem } from './schemas.js'
 
@@ -41,10 +41,10 @@ export function findItem (db: Db, { id, actor }: { id: string, actor: Actor }): 
  * statement then sees all that the other did, so that places are neither lost nor given twice.
  */
 async function lockTask (trx: Db, taskId: string, actor: Actor): Promise<boolean> {
-  const { rows } = await sql`
+  const task = await lookTwice(async () => (await sql`
     select from tasks t join projects p on p.id = t.project_id
-    where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t`.execute(trx)
-  return rows.length > 0
+    where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t`.execute(trx)).rows[0])
+  return task !== undefined
 }
 
 /** What every change of a CTE `x` (id, task_id, version, at) records, and that it is activity of the task. */

@@ -6,6 +6,7 @@ import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Order, type PageRequest } from '../../shared/pagination.js'
 import { setDeleted } from '../../shared/soft-delete.js'
+import { lookTwice } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { mentionsIn } from './rules.js'
 import type { Comment } from './schemas.js'
@@ -53,7 +54,7 @@ const mentioned = (names: string[]): RawBuilder<unknown> => sql`
  * @returns undefined when there is no such task to see
  */
 export async function createComment (db: Db, { taskId, body, actor, origin }: { taskId: string, body: string, actor: Actor, origin: Origin }): Promise<CommentRow | undefined> {
-  const { rows: [comment] } = await sql<CommentRow>`
+  return lookTwice(async () => (await sql<CommentRow>`
     with task as materialized (
       select t.id, t.project_id from tasks t join projects p on p.id = t.project_id
       where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t
@@ -77,8 +78,7 @@ export async function createComment (db: Db, { taskId, body, actor, origin }: { 
         case when named.mentions = '{}' then '{}' else jsonb_build_object('mentions', named.mentions) end as data
       from c, moment m, named
     ), ${recordEvents(origin)}
-    select ${shown}, named.mentions from c, named`.execute(db)
-  return comment
+    select ${shown}, named.mentions from c, named`.execute(db)).rows[0])
 }
 
 /** What became of an edit: whether it was the author's, and of the right version. */
