@@ -4,7 +4,7 @@ import { Hold } from './ball/schemas.js'
 import { checklistRoutes } from './checklist/routes.js'
 import { ChecklistItem } from './checklist/schemas.js'
 import { commentRoutes } from './comments/routes.js'
-import { Comment } from './comments/schemas.js'
+import { Comment, CommentRevision } from './comments/schemas.js'
 import { dependencyRoutes } from './dependencies/routes.js'
 import { Dependency } from './dependencies/schemas.js'
 import { moveRoutes } from './move/routes.js'
@@ -24,7 +24,7 @@ export { isDueSoon } from './work/queries.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Holder, Task, Hold, Comment, Dependency, ChecklistItem, Work, BallPolicy]) app.addSchema(schema)
+  for (const schema of [Holder, Task, Hold, Comment, CommentRevision, Dependency, ChecklistItem, Work, BallPolicy]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(moveRoutes)
   app.register(ballRoutes)

@@ -201,6 +201,7 @@ export const routes: Record<string, Row> = {
   'GET /api/tasks/{id}/comments': { ...task, query: page('created_at') },
   'POST /api/tasks/{id}/comments': { ...task, ...comment },
   'GET /api/comments/{id}': { ids: { id: 'comment' } },
+  'GET /api/comments/{id}/history': { ids: { id: 'comment' }, query: page('at') },
   'PATCH /api/comments/{id}': { ids: { id: 'comment' }, ...comment, ifMatch: true },
   'DELETE /api/comments/{id}': { ids: { id: 'comment' }, ifMatch: true },
   'POST /api/comments/{id}/restore': { ids: { id: 'comment' } },

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { mentionsIn } from '../../modules/tasks/comments/rules.js'
 import { nextPage, startApp, type Person } from '../helper.js'
 
 const s = await startApp(t)
@@ -53,13 +54,43 @@ await t.test('comments are read from the first on, or from the last, in pages', 
 await t.test('an @ names people by their mailbox or address, whatever the case, once each; nobody else', async (t) => {
   const gone = await s.addPerson('member', { email: 'gone.away@example.com', is_active: false })
   const task = await s.addTask(project.id)
-  const mentions = async (body: string) => (await say(task, body)).mentions
+  const mentions = async (body: string) => (await say(task, body)).mentions.map(({ id }: { id: string }) => id)
   t.same(await mentions('Hi @jane.doe, and @JANE.DOE!'), [jane.id])
   t.same(await mentions('(@jane.doe@example.com)'), [jane.id])
   t.same(await mentions('@mem.ber.'), [s.member.id], 'a full stop ends a sentence')
   t.same(await mentions('@joão @jane.doe'), [jane.id, joao.id].sort())
   for (const text of ['jane.doe@example.com', 'mail jane.doe', '@nobody.known', '@gone.away', '@jane', '@@jane.doe', '@jane.doe@elsewhere.org', 'a@jane.doe']) t.same(await mentions(text), [], text)
   t.notOk((await mentions(`@gone.away ${gone.email}`)).length)
+})
+
+await t.test('what is quoted as code, or is part of a URL, mentions nobody', async (t) => {
+  const names = (body: string) => mentionsIn(body).join()
+  for (const body of ['`@jane.doe`', '`a`` @jane.doe `', '``a ` @jane.doe``', '```\n@jane.doe\n```', '~~~ts\n@jane.doe', '> ```\n> @jane.doe\n> ```', '````\n```\n@jane.doe\n````', 'https://example.com/@jane.doe', '- x\n\n  ```sh\n  @jane.doe\n  ```']) t.equal(names(body), '', body)
+  for (const body of ['` @jane.doe', '`a` @jane.doe `b`', '```\nx\n```\n@jane.doe', '``` @jane.doe ``', '`\n\n@jane.doe`', '\\`@jane.doe\\`', '~~~\n```\n~~~\n@jane.doe', 'a`b`@jane.doe']) t.equal(names(body), 'jane.doe', body)
+  const hostile = ['`'.repeat(10_000), '` '.repeat(5000), Array.from({ length: 140 }, (_, n) => '`'.repeat(n)).join(' '), '\n'.repeat(10_000), '```\n'.repeat(2500), `${'@a.'.repeat(3333)}`, '>'.repeat(10_000)]
+  for (const body of hostile) t.equal(typeof names(body), 'string')
+})
+
+await t.test('a comment\'s history has every text that it had, for who sees the comment', async (t) => {
+  const secret = await s.addProject({ visibility: 'members' })
+  for (const { id } of [s.member, jane]) await s.ask('PUT', `/api/projects/${secret.id}/members/${id}`, { body: { role: 'member' } })
+  const comment = await say(await s.addTask(secret.id), 'One')
+  for (const body of ['Two', 'Two', 'Three']) await s.patch(`/api/comments/${comment.id}`, { body }, { as: s.member })
+  const path = `/api/comments/${comment.id}/history`
+  const history = await s.get(path, { as: jane })
+  t.match(history, [{ version: 1, body: 'One', at: comment.created_at }, { version: 2, body: 'Two' }, { version: 3, body: 'Three' }])
+  t.equal(history.length, 3, 'the same text again is none')
+  const pages = [await s.ask('GET', `${path}?limit=2&count=true`)]
+  pages.push(await s.ask('GET', String(nextPage(pages[0] as never))))
+  t.same(pages.flatMap((page) => page.json()), history)
+  t.equal(pages[0]?.headers['x-total-count'], '3')
+  t.same((await s.get(`${path}?sort=-at`))[0], history[2])
+  t.equal((await s.ask('GET', path, { as: s.viewer })).statusCode, 404)
+  t.equal((await s.ask('GET', `/api/comments/${unknown}/history`)).statusCode, 404)
+  await s.ask('DELETE', `/api/comments/${comment.id}`, { as: s.member })
+  t.equal((await s.ask('GET', path)).statusCode, 404, 'a deleted comment shows nothing')
+  await s.post(`/api/comments/${comment.id}/restore`, undefined, { as: s.member })
+  t.same(await s.get(path), history, 'and comes back with all of it')
 })
 
 await t.test('a comment is changed by its author alone, whoever else may moderate', async (t) => {
@@ -69,7 +100,7 @@ await t.test('a comment is changed by its author alone, whoever else may moderat
   for (const as of [s.admin, s.manager, jane]) t.match((await edit(as)).json(), { status: 403, code: 'EDEN_COMMENT_NOT_YOURS' })
   const edited = await edit(s.member)
   t.same([edited.statusCode, edited.headers.etag], [200, '"2"'])
-  t.match(edited.json(), { body: 'Second @joão', mentions: [joao.id], version: 2, edited_at: edited.json().updated_at, created_at: comment.created_at })
+  t.match(edited.json(), { body: 'Second @joão', mentions: [{ id: joao.id, name: joao.name }], version: 2, edited_at: edited.json().updated_at, created_at: comment.created_at })
   t.match((await edit(s.member)).json(), { version: 2 }, 'the same text again is no change')
   t.match((await edit(s.member, 'Third', { 'if-match': '"1"' })).json(), { status: 412, code: 'EDEN_STALE', current_version: 2 })
   t.equal((await edit(s.member, 'Third', { 'if-match': '"2"' })).statusCode, 200)
@@ -110,7 +141,7 @@ await t.test('a deleted comment is out of lists and counts, cannot be changed, a
   t.not((await s.ask('POST', `/api/comments/${comment.id}/restore`, { as: jane })).statusCode, 200)
   const restored = await s.ask('POST', `/api/comments/${comment.id}/restore`, { as: s.member })
   t.same([restored.statusCode, restored.headers.etag], [200, '"3"'])
-  t.match(restored.json(), { body: 'Hello @jane.doe', mentions: [jane.id], version: 3, deleted_at: null })
+  t.match(restored.json(), { body: 'Hello @jane.doe', mentions: [{ id: jane.id, name: jane.name }], version: 3, deleted_at: null })
   t.equal((await s.ask('POST', `/api/comments/${comment.id}/restore`, { as: s.member })).statusCode, 404)
   t.same((await s.get(`/api/activity?entity_id=${comment.id}`)).map(({ action }: any) => action), ['restored', 'deleted', 'created'])
 })
@@ -123,7 +154,7 @@ await t.test('edits of one comment at once leave the mentions of the last text, 
     const answers = await Promise.all(people.map((_, n) => s.ask('PATCH', `/api/comments/${comment.id}`, { as: s.member, body: { body: `Now @p${n}` } })))
     t.same(answers.map(({ statusCode }) => statusCode), Array(6).fill(200))
     const { body, mentions, version } = await s.get(`/api/comments/${comment.id}`)
-    t.same(mentions, [people[Number(body.at(-1))]?.id], body)
+    t.same(mentions.map(({ id }: { id: string }) => id), [people[Number(body.at(-1))]?.id], body)
     t.equal(version, 7)
     const log = await s.query('select changes -> \'body\' as body from activity_log where entity_id = $1 order by version', [comment.id])
     t.same(log.slice(1).map(({ body }) => body[0]), log.slice(0, -1).map(({ body }) => body[1]), 'each change begins where the one before ended')

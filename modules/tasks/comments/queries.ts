@@ -4,18 +4,22 @@ import type { Actor } from '../../../plugins/auth.js'
 import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
-import { keyset, type Order, type PageRequest } from '../../shared/pagination.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
 import { setDeleted } from '../../shared/soft-delete.js'
 import { lookTwice } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { mentionsIn } from './rules.js'
-import type { Comment } from './schemas.js'
+import type { Comment, CommentRevision } from './schemas.js'
 
 export type CommentRow = Static<typeof Comment>
 
 const orders: Record<string, Order> = { created_at: { by: sql`c.created_at`, type: 'timestamptz' } }
 
-const mentionsOf = sql<string[]>`array(select m.user_id from comment_mentions m where m.comment_id = c.id order by m.user_id)`
+/** People, rows of `user_id`, as a comment shows them. */
+const named = (people: RawBuilder<unknown>) => sql<CommentRow['mentions']>`(
+  select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]') from (${people}) m join users u on u.id = m.user_id)`
+
+const mentionsOf = named(sql`select user_id from comment_mentions where comment_id = c.id`)
 
 const shown = sql.raw('c.id, c.task_id, c.author_id, c.body, c.edited_at, c.version, c.created_at, c.updated_at, c.deleted_at')
 
@@ -42,6 +46,26 @@ export async function findComment (db: Db, { id, actor }: { id: string, actor: A
     from comments c join tasks t on t.id = c.task_id join projects p on p.id = t.project_id
     where c.id = ${id} and c.deleted_at is null and t.deleted_at is null and ${visibleProject(actor)}`.execute(db)
   return rows[0]
+}
+
+const revisionOrders: Record<string, Order> = { at: { by: sql`a.created_at`, type: 'timestamptz' } }
+
+/** Every text that the comment had, from the log, for who may see the comment. */
+const revisions = (db: Db, id: string, actor: Actor) => db.selectFrom('comments as c')
+  .innerJoin('tasks as t', 't.id', 'c.task_id').innerJoin('projects as p', 'p.id', 't.project_id')
+  .innerJoin('activity_log as a', (join) => join.onRef('a.entity_id', '=', 'c.id').on('a.entity_type', '=', 'comment').onRef('a.created_at', '>=', 'c.created_at'))
+  .where('c.id', '=', id).where('c.deleted_at', 'is', null).where('t.deleted_at', 'is', null).where(visibleProject(actor))
+  .where('a.action', '=', sql<string>`any(${['created', 'updated']}::text[])`)
+
+/** One page of the texts of a comment, the oldest first, and one row more when there is a next page. */
+export function listRevisions (db: Db, { id, actor, page }: { id: string, actor: Actor, page: PageRequest }) {
+  return keyset(revisions(db, id, actor).select(['a.id', 'a.version', 'a.created_at as at', sql<string>`a.changes -> 'body' ->> 1`.as('body')]), revisionOrders, sql`a.id`, page)
+    .$castTo<Static<typeof CommentRevision> & Keyed>().execute()
+}
+
+export async function countRevisions (db: Db, { id, actor }: { id: string, actor: Actor }): Promise<number> {
+  const { total } = await revisions(db, id, actor).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
 }
 
 /** The active people whom a text mentions, as rows of `user_id`. */
@@ -78,7 +102,7 @@ export async function createComment (db: Db, { taskId, body, actor, origin }: { 
         case when named.mentions = '{}' then '{}' else jsonb_build_object('mentions', named.mentions) end as data
       from c, moment m, named
     ), ${recordEvents(origin)}
-    select ${shown}, named.mentions from c, named`.execute(db)).rows[0])
+    select ${shown}, ${named(sql`select user_id from people`)} as mentions from c`.execute(db)).rows[0])
 }
 
 /** What became of an edit: whether it was the author's, and of the right version. */

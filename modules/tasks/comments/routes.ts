@@ -8,11 +8,12 @@ import { etag, sendVersioned, stale, versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findTask, type View } from '../queries.js'
-import { countComments, createComment, findComment, listComments, setCommentDeleted, updateComment } from './queries.js'
-import { Comment, WriteComment } from './schemas.js'
+import { countComments, countRevisions, createComment, findComment, listComments, listRevisions, setCommentDeleted, updateComment } from './queries.js'
+import { Comment, CommentRevision, WriteComment } from './schemas.js'
 
 const tags = ['comments']
 const listQuery = Type.Object(pageParameters(['created_at'], 'created_at'), { additionalProperties: false })
+const historyQuery = Type.Object(pageParameters(['at'], 'at'), { additionalProperties: false })
 const NotYourComment = createError('EDEN_COMMENT_NOT_YOURS', 'only its author may change a comment', 403)
 
 export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -46,6 +47,19 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const comment = await findComment(app.db, { id: request.params.id, actor: request.actor }) ?? raise(new NotFound('comment'))
     return sendVersioned(request, reply, comment)
+  })
+
+  app.get('/comments/:id/history', {
+    config: { permission: 'comments:read' },
+    schema: { operationId: 'listCommentHistory', summary: 'Every text that a comment had', tags, params: IdParams, querystring: historyQuery, response: { 200: Type.Array(ref(CommentRevision)), ...problems } }
+  }, async (request, reply) => {
+    const { actor, params: { id }, query: { count, ...page } } = request
+    const [rows, total] = await Promise.all([
+      listRevisions(app.db, { id, actor, page }),
+      count === true ? countRevisions(app.db, { id, actor }) : undefined
+    ])
+    if (rows.length === 0) await findComment(app.db, { id, actor }) ?? raise(new NotFound('comment'))
+    return sendPage(request, reply, rows, total)
   })
 
   app.patch('/comments/:id', {
