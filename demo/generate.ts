@@ -94,7 +94,7 @@ function isKept (notification: NotificationRow, random: Random, calendar: WorkCa
 }
 
 function emitPerson (person: Person, emit: Emit): void {
-  emit('users', { id: person.id, email: person.email, name: person.name, job_title: person.jobTitle, department: person.department, is_active: person.isActive, version: person.version, created_at: person.createdAt, updated_at: person.updatedAt })
+  emit('users', { id: person.id, email: person.email, name: person.name, job_title: person.jobTitle, phone: person.phone, department: person.department, is_active: person.isActive, version: person.version, created_at: person.createdAt, updated_at: person.updatedAt })
   emit('user_roles', { user_id: person.id, role_id: roleIds[person.role] })
 }
 

@@ -21,6 +21,7 @@ const ours = ['kysely_migration', 'kysely_migration_lock', 'roles', 'permissions
 const seedRow: Record<string, string> = {
   users: isSeedId('id'),
   user_roles: isSeedId('user_id'),
+  user_preferences: isSeedId('user_id'),
   projects: isSeedId('id'),
   project_members: `${isSeedId('project_id')} and ${isSeedId('user_id')}`,
   project_counters: isSeedId('project_id'),

@@ -22,6 +22,8 @@ export interface Person {
   mailbox: string
   name: string
   jobTitle: string
+  /** The company's number, which is one of those kept for stories, and an extension. */
+  phone: string
   department: Department
   role: SystemRole
   isActive: boolean
@@ -74,6 +76,7 @@ export function createPeople (random: Random, makeId: MakeId, count: number, hir
       mailbox,
       name,
       jobTitle: isAdmin ? 'President' : titles[rank < titles.length ? rank : 2 + rank % (titles.length - 2)]!,
+      phone: `+1 416 555 0142 x${101 + i}`,
       department,
       role: isAdmin ? 'admin' : rank === 0 || (department === 'Operations' && rank <= Math.max(2, perDepartment.Operations / 6)) ? 'manager' : 'member',
       isActive: true,

@@ -100,6 +100,7 @@ export interface UserRow {
   email: string
   name: string
   job_title: string
+  phone: string
   department: string
   is_active: boolean
   version: number

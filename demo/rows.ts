@@ -5,7 +5,7 @@ type Columns<T> = { [column in keyof T]-?: Kind }
 
 /** The columns that are loaded, and how each value is written: what needs no escaping is not looked at. */
 const columns: { [table in TableName]: Columns<Tables[table]> } = {
-  users: { id: 'plain', email: 'text', name: 'text', job_title: 'text', department: 'plain', is_active: 'plain', version: 'plain', created_at: 'time', updated_at: 'time' },
+  users: { id: 'plain', email: 'text', name: 'text', job_title: 'text', phone: 'plain', department: 'plain', is_active: 'plain', version: 'plain', created_at: 'time', updated_at: 'time' },
   user_roles: { user_id: 'plain', role_id: 'plain' },
   projects: { id: 'plain', code: 'plain', name: 'text', description: 'text', status: 'plain', visibility: 'plain', created_by: 'plain', version: 'plain', created_at: 'time', updated_at: 'time' },
   project_members: { project_id: 'plain', user_id: 'plain', role: 'plain', added_by: 'plain', created_at: 'time', updated_at: 'time' },

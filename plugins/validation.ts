@@ -38,11 +38,21 @@ function isTimeZone (name: string): boolean {
   }
 }
 
+/** Whether a text is a well-formed language tag (BCP 47) that begins with a language of two or three letters. */
+function isLocale (tag: string): boolean {
+  try {
+    return /^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$/.test(tag) && Intl.getCanonicalLocales(tag).length === 1
+  } catch {
+    return false
+  }
+}
+
 /** The formats of JSON Schema as PostgreSQL understands them: `urn:uuid:` and February 30 end here, with the field's name. */
 function setFormats (ajv: Ajv): void {
   ajv.addFormat('uuid', uuid)
   ajv.addFormat('date-time', isTimestamp)
   ajv.addFormat('time-zone', isTimeZone)
+  ajv.addFormat('locale', isLocale)
 }
 
 /**

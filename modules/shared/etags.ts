@@ -14,7 +14,7 @@ export const etag = (version: number, more?: string): string => `"${version}${mo
 export function versionsOf (ifMatch: string | undefined): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
   return [...ifMatch.matchAll(/(W\/)?"([^"]*)"/g)]
-    .filter(([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}(\.[\w-]+)?$/.test(tag ?? ''))
+    .filter(([, weak, tag]) => weak === undefined && /^(0|[1-9]\d{0,8})(\.[\w-]+)?$/.test(tag ?? ''))
     .map(([, , tag]) => Number.parseInt(tag as string, 10))
 }
 

@@ -9,7 +9,7 @@ import type { UpdateMe, User } from './schemas.js'
 
 export type UserRow = Static<typeof User>
 
-const columns = ['id', 'email', 'name', 'job_title', 'department', 'timezone', 'locale', 'is_active', 'version', 'created_at', 'updated_at'] as const
+const columns = ['id', 'email', 'name', 'job_title', 'phone', 'department', 'timezone', 'locale', 'is_active', 'version', 'created_at', 'updated_at'] as const
 
 const orders: Record<string, Order> = { name: { by: sql`lower(name)`, type: 'text' } }
 
@@ -44,16 +44,16 @@ export function findUser (db: Db, id: string) {
  * @returns the version after the change, or undefined when `versions` does not have the current one
  */
 export async function updateUser (db: Db, { id, set, versions, origin }: { id: string, set: UpdateMe, versions?: number[], origin: Origin }) {
-  const fields = (alias: string) => sql`jsonb_build_object('name', ${sql.ref(alias)}.name, 'job_title', ${sql.ref(alias)}.job_title,
+  const fields = (alias: string) => sql`jsonb_build_object('name', ${sql.ref(alias)}.name, 'job_title', ${sql.ref(alias)}.job_title, 'phone', ${sql.ref(alias)}.phone,
     'timezone', ${sql.ref(alias)}.timezone, 'locale', ${sql.ref(alias)}.locale)`
   const { rows: [row] } = await sql<{ version: number }>`
     with locked as materialized (
       select * from users u where id = ${id} and (${versions ?? null}::int[] is null or version = any(${versions ?? null}::int[])) for update
     ), wanted as materialized (
       select l.id, n.*, ${fields('l')} as old, ${fields('n')} as new, greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
-      from locked l, jsonb_to_record(${fields('l')} || ${JSON.stringify(set)}::jsonb) as n (name text, job_title text, timezone text, locale text)
+      from locked l, jsonb_to_record(${fields('l')} || ${JSON.stringify(set)}::jsonb) as n (name text, job_title text, phone text, timezone text, locale text)
     ), after as (
-      update users u set name = w.name, job_title = w.job_title, timezone = w.timezone, locale = w.locale, updated_at = w.at, version = u.version + 1
+      update users u set name = w.name, job_title = w.job_title, phone = w.phone, timezone = w.timezone, locale = w.locale, updated_at = w.at, version = u.version + 1
       from wanted w where u.id = w.id and w.old <> w.new returning u.id, u.version
     ), event as (
       select ${newId()}::uuid as event_id, w.at, 'user' as entity_type, a.id as entity_id, 'updated' as action, null::uuid as project_id,

@@ -48,7 +48,8 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: SELF },
     schema: { operationId: 'updateMe', summary: 'Change my profile', tags, headers: IfMatch, body: UpdateMe, querystring: NoQuery, response: { 200: ref(User), ...problems } }
   }, async (request, reply) => {
-    const { actor: { id }, body: set, headers } = request
+    const { actor: { id }, body, headers } = request
+    const set = body.locale === undefined ? body : { ...body, locale: Intl.getCanonicalLocales(body.locale)[0] }
     const version = await updateUser(app.db, { id, set, versions: versionsOf(headers['if-match']), origin: originOf(request) })
     const user = await findUser(app.db, id) ?? raise(new NotFound('user'))
     if (version === undefined) throw stale(user.version)

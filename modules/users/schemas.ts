@@ -9,9 +9,10 @@ export const User = Type.Object({
   email: Type.String(),
   name: Type.String(),
   job_title: Nullable(Type.String()),
+  phone: Nullable(Type.String()),
   department: Nullable(Department),
   timezone: Type.String({ description: 'an IANA time zone: "today" and "overdue" follow it' }),
-  locale: Type.String(),
+  locale: Type.String({ description: 'a language tag in its canonical form (BCP 47): fr-CA' }),
   is_active: Type.Boolean(),
   roles: Type.Array(Type.String(), { description: 'slugs of the roles that the person holds' }),
   version: Type.Integer(),
@@ -22,7 +23,8 @@ export const User = Type.Object({
 export const UpdateMe = Type.Object({
   name: Type.Optional(Line(200)),
   job_title: Type.Optional(Nullable(Line(200))),
+  phone: Type.Optional(Nullable(Type.String({ maxLength: 40, pattern: '^[+(]?[0-9][0-9 ().-]{3,}( ?(x|ext\\.?) ?[0-9]+)?$', description: 'as people write it, with an extension: +1 416 555 0142 x7' }))),
   timezone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, format: 'time-zone' })),
-  locale: Type.Optional(Type.String({ pattern: '^[a-z]{2,3}(-[A-Z]{2})?$' }))
+  locale: Type.Optional(Type.String({ minLength: 2, maxLength: 35, format: 'locale', description: 'a language tag (BCP 47)' }))
 }, { additionalProperties: false, minProperties: 1 })
 export type UpdateMe = Static<typeof UpdateMe>

@@ -391,6 +391,19 @@ export interface TaskWatchers {
   user_id: string;
 }
 
+export interface UserPreferences {
+  created_at: Generated<string>;
+  date_format: string;
+  default_project_id: string | null;
+  items_per_page: number;
+  theme: string;
+  time_format: string;
+  updated_at: Generated<string>;
+  user_id: string;
+  version: Generated<number>;
+  week_starts_on: string;
+}
+
 export interface UserRoles {
   role_id: string;
   user_id: string;
@@ -405,6 +418,7 @@ export interface Users {
   job_title: string | null;
   locale: Generated<string>;
   name: string;
+  phone: string | null;
   timezone: Generated<string>;
   updated_at: Generated<string>;
   version: Generated<number>;
@@ -467,6 +481,7 @@ export interface DB {
   task_former_keys: TaskFormerKeys;
   task_watchers: TaskWatchers;
   tasks: Tasks;
+  user_preferences: UserPreferences;
   user_roles: UserRoles;
   users: Users;
   work_calendars: WorkCalendars;

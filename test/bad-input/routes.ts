@@ -130,7 +130,20 @@ export const routes: Record<string, Row> = {
       name: line(200),
       job_title: nullable(line(200)),
       timezone: zone,
-      locale: { good: 'en-CA', bad: { ...code.bad, 'a word': 'english', 'other case': 'EN-ca' } }
+      phone: nullable({ good: '+1 (416) 555-0142 x7', bad: { ...code.bad, letters: '555-CALL-NOW', 'too short': '911', 'one too long': '1'.repeat(41), 'only signs': '+()' } }),
+      locale: { good: 'fr-CA', bad: { ...code.bad, 'a word': 'english', 'an underscore': 'en_CA', 'a part too long': 'en-abcdefghi', 'a variant twice': 'de-1901-1901', 'one too long': 'en-x-aaaaaaaa-aaaaaaaa-aaaaaaaa-aaaaaaaa' } }
+    },
+    ifMatch: true
+  },
+  'GET /api/me/preferences': {},
+  'PUT /api/me/preferences': {
+    body: {
+      week_starts_on: oneOf('monday'),
+      date_format: oneOf('YYYY-MM-DD'),
+      time_format: oneOf('24h'),
+      theme: oneOf('dark'),
+      items_per_page: { good: 25, bad: { ...version.bad, 'too few': 9, 'too many': 201 } },
+      default_project_id: nullable(uuid)
     },
     ifMatch: true
   },

@@ -92,6 +92,52 @@ await t.test('I change my profile: a missing field is kept, null clears, the who
   ])
 })
 
+await t.test('a locale is any language tag, kept in its canonical form; a telephone number is as people write it', async (t) => {
+  const me = await s.addPerson('member')
+  for (const [given, kept] of [['EN-ca', 'en-CA'], ['fr', 'fr'], ['zh-hant-hk', 'zh-Hant-HK'], ['es-419', 'es-419'], ['sl-rozaj-biske', 'sl-biske-rozaj'], ['en-u-hc-h23', 'en-u-hc-h23'], ['iw', 'he']]) {
+    t.equal((await s.patch('/api/me', { locale: given }, { as: me })).locale, kept)
+  }
+  for (const phone of ['+1 416 555 0142', '(416) 555-0142', '416.555.0142 x7', '416-555-0142 ext. 12', null]) t.equal((await s.patch('/api/me', { phone }, { as: me })).phone, phone)
+  t.match((await s.get(`/api/activity?entity_id=${me.id}&limit=1`))[0].changes, { phone: ['416-555-0142 ext. 12', null] })
+})
+
+await t.test('preferences have defaults until I say something, and each PUT says all of it', async (t) => {
+  const me = await s.addPerson('viewer')
+  const defaults = { week_starts_on: 'sunday', date_format: 'YYYY-MM-DD', time_format: '24h', theme: 'system', items_per_page: 50, default_project_id: null, version: 0 }
+  const first = await s.ask('GET', '/api/me/preferences', { as: me })
+  t.same([first.json(), first.headers.etag], [defaults, '"0"'])
+  const put = (body: object, headers?: Record<string, string>) => s.ask('PUT', '/api/me/preferences', { as: me, body, headers })
+  t.match((await put({ theme: 'dark' }, { 'if-match': '"1"' })).json(), { status: 412, current_version: 0 })
+  const project = await s.addProject()
+  t.same((await put({ theme: 'dark', items_per_page: 25, default_project_id: project.id }, { 'if-match': '"0"' })).json(), { ...defaults, theme: 'dark', items_per_page: 25, default_project_id: project.id, version: 1 })
+  t.match((await put({ theme: 'dark' }, { 'if-match': '"0"' })).json(), { status: 412, current_version: 1 })
+  t.same((await put({ theme: 'dark' })).json(), { ...defaults, theme: 'dark', version: 2 })
+  t.equal((await put({ theme: 'dark' }, { 'if-match': '"2"' })).json().version, 2, 'the same again is nothing new')
+  t.equal((await s.ask('GET', '/api/me/preferences', { as: me, headers: { 'if-none-match': '"2"' } })).statusCode, 304)
+  t.same(await s.get('/api/me/preferences'), defaults, 'mine are mine')
+  t.same(await s.get(`/api/activity?entity_id=${me.id}`), [], 'and no event of the company')
+})
+
+await t.test('of many first preferences at once one is the first', async (t) => {
+  const me = await s.addPerson('member')
+  const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => s.ask('PUT', '/api/me/preferences', { as: me, body: { items_per_page: 10 + n }, headers: { 'if-match': '"0"' } })))
+  t.same(answers.map(({ statusCode }) => statusCode).sort(), [200, ...Array(11).fill(412)])
+  const free = await Promise.all(Array.from({ length: 12 }, (_, n) => s.ask('PUT', '/api/me/preferences', { as: me, body: { items_per_page: 100 + n } })))
+  t.same([...new Set(free.map(({ statusCode }) => statusCode))], [200])
+  t.equal((await s.get('/api/me/preferences', { as: me })).version, 13)
+})
+
+await t.test('a default project is one that I see, and is shown as long as I do', async (t) => {
+  const me = await s.addPerson('member')
+  const { id } = await s.addProject({ visibility: 'members' })
+  const put = () => s.ask('PUT', '/api/me/preferences', { as: me, body: { default_project_id: id } })
+  t.match((await put()).json(), { status: 422, code: 'EDEN_UNKNOWN_PROJECT', errors: [{ path: 'default_project_id' }] })
+  await s.ask('PUT', `/api/projects/${id}/members/${me.id}`, { body: { role: 'viewer' } })
+  t.equal((await put()).json().default_project_id, id)
+  await s.ask('DELETE', `/api/projects/${id}/members/${me.id}`)
+  t.equal((await s.get('/api/me/preferences', { as: me })).default_project_id, null)
+})
+
 await t.test('a profile that says what it said before gets no new version and no event', async (t) => {
   const me = await s.addPerson('member', { name: 'Same' })
   t.match(await s.patch('/api/me', { name: 'Same', locale: 'en-CA' }, { as: me }), { version: 1 })
