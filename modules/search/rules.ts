@@ -1,3 +1,7 @@
+/** What stands before and after a hit in a snippet. No stored text can hold them: control characters are refused. */
+export const HIT_BEGINS = '\u0002'
+export const HIT_ENDS = '\u0003'
+
 /** What a person typed, taken apart. */
 export interface Wish {
   /** For `websearch_to_tsquery`: words, "phrases", or, -without. */

@@ -10,7 +10,7 @@ export const SearchHit = Type.Object({
   task_id: Nullable(Id, { description: 'the task, of a task or a comment' }),
   key: Type.String({ description: 'the code of the project or the key of the task' }),
   title: Type.String({ description: 'the name of the project or the title of the task' }),
-  snippet: Type.String({ description: 'plain text around the words that were found, each between « and »' }),
+  snippet: Type.String({ description: 'plain text, not HTML, around the words that were found: U+0002 stands before each and U+0003 after it, which stored text cannot hold' }),
   updated_at: Timestamp
 }, { $id: 'SearchHit' })
 
