@@ -18,7 +18,6 @@ export async function buildApp (config: Config, { clock = () => new Date() }: { 
     genReqId: requestId,
     requestIdHeader: false,
     bodyLimit: config.BODY_LIMIT_BYTES,
-    requestTimeout: 60_000,
     routerOptions: { maxParamLength: 1000 },
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError,

@@ -35,6 +35,8 @@ const seedRow: Record<string, string> = {
   ball_nudges: isSeedId('task_id'),
   comments: isSeedId('id'),
   comment_mentions: isSeedId('comment_id'),
+  stored_files: isSeedId('id'),
+  attachments: isSeedId('id'),
   activity_log: isSeedId('id'),
   notifications: isSeedId('id'),
   event_positions: isSeedId('event_id'),

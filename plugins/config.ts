@@ -5,6 +5,9 @@ import { Type, type Static, type TProperties } from 'typebox'
 /** A variable that is given by its name only: its value never appears in a message. */
 const secret = { secret: true }
 
+/** Media types and ranges of them, such as image/png and image/*. */
+const mediaTypes = { pattern: '^([a-z]+/[a-z0-9.+*-]+(,[a-z]+/[a-z0-9.+*-]+)*)?$', allowed: 'a list of media types like image/png or image/*, separated by commas' }
+
 const variables = {
   NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development', description: 'production refuses development headers and the embedded database' }),
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'the address to listen on; 0.0.0.0 in a container' }),
@@ -27,6 +30,18 @@ const variables = {
 
   EDEN_DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'where the embedded database lives' }),
   PG_BIN: Type.Optional(Type.String({ minLength: 1, description: 'a folder with initdb, pg_ctl and postgres to use for the embedded database instead of the packaged ones' })),
+
+  FILES_STORAGE: Type.Enum(['local', 's3'], { default: 'local', description: 'where new files of tasks are kept; what is in the local folder already is still served from there' }),
+  FILES_DIR: Type.Optional(Type.String({ minLength: 1, description: 'the local folder of files, which instances share when files are kept there; also where files are while they come in; default: files in EDEN_DATA_DIR' })),
+  S3_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://[^\\s]+$', allowed: 'a URL that begins with http:// or https://', description: 'where the S3 protocol is spoken; Supabase: https://<project>.supabase.co/storage/v1/s3; without it Amazon' })),
+  S3_REGION: Type.String({ minLength: 1, default: 'us-east-1', description: 'the region of the bucket' }),
+  S3_BUCKET: Type.Optional(Type.String({ minLength: 1, description: 'the bucket; not a public one; required with FILES_STORAGE=s3' })),
+  S3_ACCESS_KEY_ID: Type.Optional(Type.String({ minLength: 1, description: 'the id of the key; required with FILES_STORAGE=s3', ...secret })),
+  S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ minLength: 1, description: 'the key; required with FILES_STORAGE=s3', ...secret })),
+  S3_FORCE_PATH_STYLE: Type.Boolean({ default: true, description: 'the bucket in the path, not in the host name: false for Amazon' }),
+  ATTACHMENT_MAX_BYTES: Type.Integer({ minimum: 1, maximum: 5_000_000_000, default: 104857600, description: 'the largest file of a task' }),
+  ATTACHMENT_TYPES_ALLOWED: Type.String({ ...mediaTypes, default: '', description: 'what files of tasks may be, told from their bytes; any when empty' }),
+  ATTACHMENT_TYPES_DENIED: Type.String({ ...mediaTypes, default: 'application/x-msdownload,application/x-elf,application/x-mach-binary,application/java-vm,application/vnd.android.package-archive', description: 'what they may not be, told from their bytes; by default programs' }),
 
   JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
@@ -85,7 +100,12 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 }
 
 function crossChecks (config: Config): string[] {
-  if (!isTimeZone(config.JOBS_TIMEZONE)) return [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
+  const zone = isTimeZone(config.JOBS_TIMEZONE) ? [] : [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
+  const storage = config.FILES_STORAGE === 's3' ? (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const).filter((name) => config[name] === undefined) : []
+  return [...productionChecks(config), ...zone, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+}
+
+function productionChecks (config: Config): string[] {
   if (config.NODE_ENV !== 'production') return []
   // Without a database nothing else matters: one line, not a list.
   if (config.DATABASE_URL === undefined) return ['DATABASE_URL must be set in production: the embedded database is for development only']

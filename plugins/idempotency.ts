@@ -28,7 +28,8 @@ function hashOf ({ method, url, body }: FastifyRequest): Buffer {
   return createHash('sha256').update(JSON.stringify([method, url, body])).digest()
 }
 
-function keyOf (request: FastifyRequest): string | undefined {
+/** The key that a request carries, if any. @throws InvalidValue when it is not one */
+export function idempotencyKeyOf (request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -88,7 +89,7 @@ export default fp(async function idempotency (app) {
     run: async ({ db, signal }) => ({ keys: await expireKeys(db, signal) })
   })
   app.decorate('once', async (request, reply, work) => {
-    const key = keyOf(request)
+    const key = idempotencyKeyOf(request)
     const { status, headers, body } = key === undefined ? await work(app.db) : await remember(key, request, work)
     reply.code(status).headers(headers ?? {})
     return body

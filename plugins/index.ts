@@ -18,6 +18,8 @@ import pressure from './pressure.js'
 import requestLog from './request-log.js'
 import settings, { type Clock } from './settings.js'
 import shutdown from './shutdown.js'
+import slowBodies from './slow-bodies.js'
+import storage from './storage/index.js'
 import validation from './validation.js'
 import version from './version.js'
 import wakeups from './wakeups.js'
@@ -29,6 +31,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(errors) // before every route, or those are not covered
   await app.register(requestLog) // before whatever may refuse: refusals are logged and carry the request id too
   await app.register(shutdown) // before whatever may answer: in the end every answer closes its connection
+  await app.register(slowBodies) // before whatever may wait for a body
   await app.register(helmet, { global: true }) // headers on every answer, refusals included
   await app.register(cors, { // before auth: a preflight carries no identity
     origin: config.CORS_ORIGINS === '' ? false : config.CORS_ORIGINS.split(','),
@@ -45,6 +48,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(migrations)
   await app.register(health)
   await app.register(version)
+  await app.register(storage)
   await app.register(events) // before the modules that consume them
   await app.register(wakeups) // before the modules that wait for them
   await app.register(jobs) // before the modules that schedule them

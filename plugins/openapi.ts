@@ -12,6 +12,13 @@ The coordination backend of a mechanical-electrical-plumbing contractor.
 - Times are RFC 3339 in UTC.
 `
 
+declare module 'fastify' {
+  interface FastifySchema {
+    /** The form that a route takes in, for the document only: what comes as a stream is not there to be validated. */
+    form?: object
+  }
+}
+
 /** `/openapi.json`, and `/docs` to read and try it. Registered before all routes, or it does not see them. */
 export default fp(async function openapi (app) {
   await app.register(swagger, {
@@ -33,7 +40,11 @@ export default fp(async function openapi (app) {
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => typeof json.$id === 'string' ? json.$id : `def-${i}` },
     transform: ({ schema, url, route }) => ({
       url,
-      schema: publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { ...schema, security: [] } : schema
+      schema: {
+        ...schema,
+        ...publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { security: [] } : {},
+        ...schema?.form === undefined ? {} : { body: schema.form }
+      }
     })
   })
   app.get('/openapi.json', {

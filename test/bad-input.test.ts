@@ -10,7 +10,7 @@ import { fuzz } from './bad-input/fuzz.js'
 import { routes } from './bad-input/routes.js'
 import { fingerprint, sendAll, send } from './bad-input/send.js'
 import { UNKNOWN_ID } from './bad-input/values.js'
-import { nextPage, startApp } from './helper.js'
+import { formWith, nextPage, startApp } from './helper.js'
 
 const s = await startApp(t)
 const project = await s.addProject({}, s.manager)
@@ -21,8 +21,10 @@ const company = await s.post('/api/companies', { name: 'Somebody', kind: 'sub' }
 const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Someone' })
 await s.app.jobs.runNow('expire_job_runs')
 const [run] = await s.get('/api/admin/jobs/runs')
+const form = formWith('Some text', 'notes.txt')
+const attachment = (await s.ask('POST', `/api/tasks/${task.id}/attachments`, form)).json()
 const [notification] = await s.get('/api/notifications')
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, company: company.id, contact: contact.id, day: '2026-08-03' }
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, attachment: attachment.id, company: company.id, contact: contact.id, day: '2026-08-03' }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))
@@ -32,8 +34,9 @@ await t.test('the table has every route, and of each the path, query, body and I
   for (const [route, { parameters = [], requestBody }] of operations) {
     const row = routes[route] ?? {}
     const named = (where: string) => parameters.filter((one: any) => one.in === where).map((one: any) => one.name).sort()
-    const whole = requestBody?.content['application/json'].schema ?? {}
+    const whole = requestBody?.content['application/json']?.schema ?? {}
     const taken = row.inside === undefined ? whole : whole.properties.changes.items.properties.set
+    t.equal(requestBody?.content['multipart/form-data'] !== undefined, row.file === true, route)
     t.strictSame({
       path: Object.keys(row.ids ?? {}).sort(),
       query: Object.keys(row.query ?? {}).sort(),

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -43,12 +46,14 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   pool.on('error', () => {}) // a test may take the server's connections away
   const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
-  const config = parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', JOBS_ENABLED: 'false', DATABASE_URL: url, JWT_SECRET, ...environment })
+  const filesDir = path.join(tmpdir(), `eden-test-files-${process.pid}-${randomBytes(6).toString('hex')}`)
+  const config = parseConfig({ NODE_ENV: 'test', FILES_DIR: filesDir, LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', JOBS_ENABLED: 'false', DATABASE_URL: url, JWT_SECRET, ...environment })
   const app = await buildApp(config, { clock })
   await app.ready()
   t.teardown(async () => {
     await app.close()
     await pool.end()
+    await rm(filesDir, { recursive: true, force: true })
   })
 
   async function addPerson (role: string | null, { id = uuidv7(), email = `${role ?? 'nobody'}.${randomBytes(3).toString('hex')}@example.com`, name = `A ${role}`, timezone = 'America/Toronto', is_active: isActive = true }: Partial<Person> & { timezone?: string, is_active?: boolean } = {}): Promise<Person> {
@@ -88,6 +93,12 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
     addProject: (fields = {}, as = admin) => json('POST')('/api/projects', { code: `T-${randomBytes(4).toString('hex')}`, name: 'A project', ...fields }, { as }),
     addTask: (projectId, fields = {}, as = admin) => json('POST')(`/api/projects/${projectId}/tasks`, { title: 'A task', ...fields }, { as })
   }
+}
+
+/** One file as a form, to be sent by inject or fetch; the name goes as it is. */
+export function formWith (bytes: Buffer | string, name: string, part = 'file'): { body: Buffer, headers: Record<string, string> } {
+  const head = `--the-boundary\r\nContent-Disposition: form-data; name="${part}"; filename="${name}"\r\nContent-Type: image/whatever\r\n\r\n`
+  return { body: Buffer.concat([Buffer.from(head), Buffer.from(bytes), Buffer.from('\r\n--the-boundary--\r\n')]), headers: { 'content-type': 'multipart/form-data; boundary=the-boundary' } }
 }
 
 /** The path of the next page, from a `Link` header. */

@@ -1,4 +1,6 @@
 import fp from 'fastify-plugin'
+import { attachmentRoutes } from './attachments/routes.js'
+import { Attachment } from './attachments/schemas.js'
 import { ballRoutes } from './ball/routes.js'
 import { Hold } from './ball/schemas.js'
 import { checklistRoutes } from './checklist/routes.js'
@@ -17,6 +19,7 @@ import { watcherRoutes } from './watchers/routes.js'
 import { workRoutes } from './work/routes.js'
 import { Work } from './work/schemas.js'
 
+export { collectFiles, type Collected } from './attachments/collect.js'
 export { dueReminders, recordReminders, type DueReminder, type ReminderStage } from './reminders/queries.js'
 export { priorities, STALLED_AFTER_DAYS, statuses } from './rules.js'
 export { Priority, TaskStatus } from './schemas.js'
@@ -24,13 +27,14 @@ export { isDueSoon } from './work/queries.js'
 
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
-  for (const schema of [Holder, Task, Hold, Comment, CommentRevision, Dependency, ChecklistItem, Work, BallPolicy]) app.addSchema(schema)
+  for (const schema of [Holder, Task, Hold, Comment, CommentRevision, Dependency, ChecklistItem, Attachment, Work, BallPolicy]) app.addSchema(schema)
   app.register(taskRoutes)
   app.register(moveRoutes)
   app.register(ballRoutes)
   app.register(commentRoutes)
   app.register(dependencyRoutes)
   app.register(checklistRoutes)
+  app.register(attachmentRoutes)
   app.register(watcherRoutes)
   app.register(workRoutes)
   app.register(policyRoutes)
@@ -49,4 +53,4 @@ export default fp(async function tasks (app) {
       return { reminders }
     }
   })
-}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'projects', 'users', 'companies', 'jobs'] })
+}, { name: 'tasks', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency', 'storage', 'projects', 'users', 'companies', 'jobs'] })

@@ -91,6 +91,13 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   if (row.ifMatch === true) addEach(ifMatches, 'If-Match', (value) => ({ headers: { 'if-match': value } }), { ...VALIDATION, path: 'if-match' })
   if (method === 'POST') addEach(idempotencyKeys, 'Idempotency-Key', (value) => ({ headers: { 'idempotency-key': value } }), { ...VALIDATION, path: 'idempotency-key' })
   if (!isWrite) return cases
+  if (row.file === true) {
+    addEach({ ...malformed, ...noObject }, 'a body', (text) => ({ body: text }), UNSUPPORTED)
+    for (const type of strangeTypes.filter((one) => !one.startsWith('multipart/form-data'))) add(`a body of type ${type}`, UNSUPPORTED, { body: 'x', headers: { 'content-type': type } })
+    for (const type of ['multipart/form-data', 'multipart/form-data; boundary=', 'multipart/form-data; boundary=x']) add(`a body that is no ${type}`, MALFORMED, { body: '{}', headers: { 'content-type': type } })
+    add('no body', { ...VALIDATION, path: 'file' })
+    return cases
+  }
 
   addEach(malformed, 'a body', (text) => ({ body: text }), MALFORMED)
   addEach(noObject, 'a body', (text) => ({ body: text }), { ...VALIDATION, path: 'body' })

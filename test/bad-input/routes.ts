@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -19,6 +19,8 @@ export interface Row {
   /** Where in the body its fields are, when not at its top. */
   inside?: { prefix: string, wrap: (fields: object, ids: Record<Resource, string>) => object }
   ifMatch?: true
+  /** Takes a form with a file, and no JSON. */
+  file?: true
   /** The answer when the id of a parameter is well-formed but unknown, where that is not 404. */
   unknown?: Record<string, [status: number, code: string]>
   /** The answer to a good request does not end. */
@@ -206,6 +208,11 @@ export const routes: Record<string, Row> = {
   'POST /api/tasks/{id}/checklist/reorder': { ...task, body: { ids: listOf(uuid, 200) }, required: ['ids'] },
   'PATCH /api/checklist/{id}': { ids: { id: 'item' }, body: { label: line(500), is_done: { good: true, bad: { null: null, 'a word': 'true', 'a number': 1, 'a list': [true] } } }, ifMatch: true },
   'DELETE /api/checklist/{id}': { ids: { id: 'item' }, ifMatch: true },
+  'GET /api/tasks/{id}/attachments': { ...task, query: page('created_at') },
+  'POST /api/tasks/{id}/attachments': { ...task, file: true },
+  'GET /api/attachments/{id}': { ids: { id: 'attachment' } },
+  'GET /api/attachments/{id}/content': { ids: { id: 'attachment' } },
+  'DELETE /api/attachments/{id}': { ids: { id: 'attachment' }, ifMatch: true },
   'PUT /api/tasks/{id}/watch': task,
   'DELETE /api/tasks/{id}/watch': task,
   'GET /api/tasks/{id}/dependencies': { ...task, query: page('created_at') },

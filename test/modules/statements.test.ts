@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
-import { JWT_SECRET, startApp } from '../helper.js'
+import { formWith, JWT_SECRET, startApp } from '../helper.js'
 
 // Counted is every statement that the app sends to PostgreSQL for a request, less auth's look-up of who asks. The app
 // numbers events in the background once a second, so each count is the least of a few tries.
@@ -17,6 +17,8 @@ for (let n = 0; n < 12; n++) {
   await s.ask('PUT', `/api/projects/${project.id}/members/${(await s.addPerson('member')).id}`, { body: { role: 'member' } })
 }
 for (let n = 0; n < 12; n++) await s.post(`/api/tasks/${task.id}/checklist`, { label: `Step ${n}` })
+for (let n = 0; n < 12; n++) await s.ask('POST', `/api/tasks/${task.id}/attachments`, formWith(`File ${n}`, `${n}.txt`))
+const attachment = (await s.get(`/api/tasks/${task.id}/attachments?limit=1`))[0]
 for (const { id } of tasks) await s.ask('PUT', `/api/tasks/${id}/watch`, { as: s.member })
 for (const other of tasks.slice(1)) await s.post(`/api/tasks/${task.id}/dependencies`, { blocks_id: other.id })
 const company = await s.post('/api/companies', { name: 'Acme', kind: 'gc' })
@@ -39,12 +41,12 @@ async function statements (path: string): Promise<number> {
   return Math.min(...counts)
 }
 
-const lists = ['/api/users', '/api/companies', `/api/companies/${company.id}/contacts`, '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`, `/api/tasks/${task.id}/dependencies`, `/api/tasks/${task.id}/checklist`,
+const lists = ['/api/users', '/api/companies', `/api/companies/${company.id}/contacts`, '/api/projects', `/api/projects/${project.id}/members`, '/api/tasks', `/api/projects/${project.id}/tasks`, `/api/tasks/${task.id}/comments`, `/api/tasks/${task.id}/ball`, `/api/tasks/${task.id}/dependencies`, `/api/tasks/${task.id}/checklist`, `/api/tasks/${task.id}/attachments`,
   '/api/activity', `/api/projects/${project.id}/activity`, `/api/tasks/${task.id}/activity`, '/api/notifications', '/api/reports/tasks/overdue']
 
 const others = ['/api/changes', '/api/changes?after=5&limit=2', '/api/notifications/recent', '/api/notifications/unread-count', '/api/reports/tasks/status', '/api/reports/tasks/ball', '/api/reports/tasks/priority', '/api/reports/activity/recent',
   '/api/reports/ball/flow', '/api/reports/workload', '/api/reports/throughput', '/api/reports/projects/health', '/api/reports/tasks/ageing', '/api/me/work',
-  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/companies/${company.id}`, '/api/calendar', '/api/ball-policy']
+  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/attachments/${attachment.id}`, `/api/companies/${company.id}`, '/api/calendar', '/api/ball-policy']
 
 await t.test('a list is one statement, however many rows it has and whatever it is filtered by', async (t) => {
   for (const path of lists) {

@@ -47,9 +47,18 @@ await t.test('production wants a database and a secret, and refuses development 
   for (const value of ['true', '1', 'yes']) t.match(refusal({ ...good, AUTH_DEV_HEADERS: value }), [/^AUTH_DEV_HEADERS must/])
 })
 
+await t.test('files in S3 want a bucket and a key, which is never repeated; types are media types', async (t) => {
+  t.same(refusal({ FILES_STORAGE: 's3', S3_BUCKET: 'files', S3_ACCESS_KEY_ID: 'id', S3_SECRET_ACCESS_KEY: 'hunter2' }), [])
+  t.same(refusal({ FILES_STORAGE: 's3' }), ['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'].map((name) => `${name} must be set with FILES_STORAGE=s3`))
+  t.same(refusal({ S3_ENDPOINT: 'minio:9000', ATTACHMENT_TYPES_DENIED: 'exe' }).sort(), [
+    'ATTACHMENT_TYPES_DENIED must be a list of media types like image/png or image/*, separated by commas, not "exe"',
+    'S3_ENDPOINT must be a URL that begins with http:// or https://, not "minio:9000"'
+  ])
+})
+
 await t.test('.env.example and the documentation name every variable, as the schema has it', async (t) => {
   t.equal(await readFile(path.join(root, '.env.example'), 'utf8'), envExample(), 'run `npm run docs:config`')
   t.equal(await readFile(path.join(root, 'docs', 'configuration.md'), 'utf8'), configurationTable(), 'run `npm run docs:config`')
-  const named = [...envExample().matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name)
+  const named = [...envExample().matchAll(/^# ([A-Z\d_]+)=/gm)].map(([, name]) => name)
   t.same(named, Object.keys(ConfigSchema.properties))
 })
