@@ -14,6 +14,8 @@ const variables = {
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'the port to listen on; 0 takes a free one' }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info', description: 'the least severe level that is logged' }),
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 104857600, default: 1048576, description: 'the largest request body' }),
+  BODY_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 60000, description: 'the longest that a request body may take to arrive, except files' }),
+  UPLOAD_SILENCE_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 30000, description: 'the longest that a file on its way in may stand still' }),
   SHUTDOWN_DELAY_MS: Type.Integer({ minimum: 0, maximum: 300000, default: 0, description: 'how long to go on serving, not ready, after SIGTERM, so that a load balancer looks away first' }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 300000, default: 10000, description: 'how long requests that run may take to finish after that' }),
 

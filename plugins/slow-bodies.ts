@@ -1,10 +1,6 @@
 import fp from 'fastify-plugin'
 import type { IncomingMessage } from 'node:http'
 
-/** How long the body of a request may take, when nothing else is said. The headers have a time of their own (Node: 60 s). */
-const BODY_MS = 60_000
-/** How long a connection may be silent while a file comes in. */
-const SILENCE_MS = 30_000
 /** How long a client may go on with a body that was refused: it should read the answer, but not send for ever. */
 const REFUSED_MS = 10_000
 
@@ -20,10 +16,12 @@ declare module 'fastify' {
 }
 
 /**
- * Ends requests whose body takes too long, with 408. Node's own limit (`requestTimeout`) is for a whole server and for the
- * whole time; here a route that takes files has a limit on silence instead, so that a slow line is no reason to fail.
+ * Ends requests whose body takes too long, with 408; the headers have Node's own limit. For bodies that one
+ * (`requestTimeout`) is no use: it is the same for a whole server. Here a route that takes files has a limit on silence
+ * instead, so that a slow line is no reason to fail.
  */
 export default fp(async function slowBodies (app) {
+  const { BODY_TIMEOUT_MS: most, UPLOAD_SILENCE_MS: silence } = app.config
   const limits = new WeakMap<IncomingMessage, NodeJS.Timeout>()
   const expire = ({ complete, socket }: IncomingMessage) => {
     if (!complete) app.server.emit('clientError', Object.assign(new Error('the request took too long'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)
@@ -37,7 +35,7 @@ export default fp(async function slowBodies (app) {
   // Not a hook: it also has to end what is answered before there is a route.
   app.server.on('request', (request: IncomingMessage) => {
     if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
-    limit(request, BODY_MS)
+    limit(request, most)
     request.once('close', () => unlimit(request))
   })
   // What does not come over a connection (inject) has no limits.
@@ -45,7 +43,7 @@ export default fp(async function slowBodies (app) {
   app.decorateRequest('bodyTakesTime', function () {
     if (!comesIn(this.raw)) return
     unlimit(this.raw)
-    this.raw.setTimeout(SILENCE_MS, () => expire(this.raw))
+    this.raw.setTimeout(silence, () => expire(this.raw))
   })
   app.decorateRequest('bodyIsIn', function () {
     if (!limits.has(this.raw)) return
@@ -54,6 +52,8 @@ export default fp(async function slowBodies (app) {
   })
   app.decorateRequest('bodyIsRefused', function () {
     if (!comesIn(this.raw)) return
+    // Read on, or the client would neither come to read the answer, nor be noticed when it leaves.
+    this.raw.unpipe().resume()
     this.raw.setTimeout(app.server.timeout)
     limit(this.raw, REFUSED_MS)
   })

@@ -18,6 +18,9 @@ function plain (error: unknown): Error {
   return name === 'NoSuchKey' ? cause : Object.assign(new StorageUnavailable(), { cause })
 }
 
+/** Whatever it would log is in the error too, which is logged with the request. */
+const silent = { trace () {}, debug () {}, info () {}, warn () {}, error () {} }
+
 /**
  * Files in a bucket of Amazon S3 or of whatever speaks its protocol, such as Supabase Storage. The client is loaded only
  * here: it costs more memory than all other packages.
@@ -29,6 +32,7 @@ export async function s3Store ({ S3_ENDPOINT: endpoint, S3_REGION: region, S3_BU
     endpoint,
     region,
     forcePathStyle,
+    logger: silent,
     credentials: { accessKeyId: id, secretAccessKey: secret },
     requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
     // Checksums in trailers are Amazon's own: others store them as if they were part of the file, or refuse.
@@ -47,8 +51,12 @@ export async function s3Store ({ S3_ENDPOINT: endpoint, S3_REGION: region, S3_BU
     },
     async read (key, bytes) {
       const Range = bytes === undefined ? undefined : `bytes=${bytes.start}-${bytes.end}`
-      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, Range })).catch(orPlain)
-      return Body as Readable
+      const { Body, ContentLength: length } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, Range })).catch(orPlain)
+      const body = Body as Readable
+      if (bytes === undefined || length === bytes.end - bytes.start + 1) return body
+      // Other bytes than those that were asked for must not be taken for them.
+      body.destroy()
+      throw Object.assign(new StorageUnavailable(), { cause: new Error(`S3: ${length} bytes came for ${Range}`) })
     },
     async remove (key) {
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })).catch(orPlain)
