@@ -5,8 +5,8 @@ import { ConfigError, parseConfig, readEnvironment, type Config } from './plugin
 
 type Command = (config: Config, argv: string[]) => Promise<void>
 
-const onDatabase = (work: (url: string, argv: string[]) => Promise<void>): Command =>
-  (config, argv) => withDatabase(config, console.log, (url) => work(url, argv))
+const onDatabase = (work: (url: string, argv: string[], config: Config) => Promise<void>): Command =>
+  (config, argv) => withDatabase(config, console.log, (url) => work(url, argv, config))
 
 /** Everything that an npm script runs. What a command alone needs is loaded by it alone. */
 const commands: Record<string, { summary: string, run: Command }> = {
@@ -15,7 +15,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
   'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
-  seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv) => (await import('./commands/seed.js')).seed(url, argv)) },
+  seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
   token: {
     summary: 'print an access token for a person: their e-mail address',

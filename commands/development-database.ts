@@ -1,6 +1,7 @@
 import { isEmptyDatabase, seedDatabase } from '../demo/index.js'
 import { findEmbeddedDatabase, openEmbeddedDatabase, type EmbeddedDatabase } from '../embedded/index.js'
 import { ConfigError, type Config } from '../plugins/config.js'
+import { localFilesFolder } from '../plugins/storage/index.js'
 import { migrateToLatest } from './migrate.js'
 
 type Print = (line: string) => void
@@ -9,14 +10,15 @@ type Print = (line: string) => void
  * Starts the embedded PostgreSQL, brings it up to this release, and loads the demo company when there is nothing in it.
  * @throws DataFolderInUse when another process runs on the folder; PostgresNotFound; ServerFailed
  */
-export async function openDevelopmentDatabase ({ EDEN_DATA_DIR: dataDir }: Config, print: Print): Promise<EmbeddedDatabase> {
+export async function openDevelopmentDatabase (config: Config, print: Print): Promise<EmbeddedDatabase> {
+  const { EDEN_DATA_DIR: dataDir } = config
   print(`starting the embedded PostgreSQL in ${dataDir}`)
   const embedded = await openEmbeddedDatabase({ dataDir, log: print })
   try {
     const applied = await migrateToLatest(embedded.url)
     if (applied.length > 0) print(`applied ${applied.length} migrations`)
     if (await isEmptyDatabase(embedded.url)) {
-      const { users, projects, tasks } = await seedDatabase(embedded.url)
+      const { users, projects, tasks } = await seedDatabase(embedded.url, { filesFolder: localFilesFolder(config) })
       print(`loaded the demo company: ${users} people, ${projects} projects, ${tasks} tasks`)
     }
     return embedded

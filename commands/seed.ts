@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util'
 import { seedDatabase, type SeedProgress } from '../demo/index.js'
+import type { Config } from '../plugins/config.js'
+import { localFilesFolder } from '../plugins/storage/index.js'
 
 const usage = 'usage: npm run seed -- [--tasks 1..20000000] [--seed N]'
 
@@ -8,14 +10,14 @@ const usage = 'usage: npm run seed -- [--tasks 1..20000000] [--seed N]'
  * @param argv the words after the command's name
  * @throws TypeError or RangeError for a wrong argument; DatabaseHoldsRealData
  */
-export async function seed (connectionString: string, argv: string[]): Promise<void> {
+export async function seed (connectionString: string, argv: string[], config: Config): Promise<void> {
   const { values } = parseArgs({ args: argv, options: { tasks: { type: 'string', default: '600' }, seed: { type: 'string', default: '1' } } })
   const tasks = wholeNumber('--tasks', values.tasks, 1, 20_000_000)
   const number = wholeNumber('--seed', values.seed, 0, Number.MAX_SAFE_INTEGER)
 
   const started = performance.now()
   const onProgress = createProgressLine(process.stdout, started)
-  const counts = await seedDatabase(connectionString, { tasks, seed: number, onProgress })
+  const counts = await seedDatabase(connectionString, { tasks, seed: number, filesFolder: localFilesFolder(config), onProgress })
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K')
   const rows = Object.values(counts).reduce((sum, count) => sum + count)
   console.log(`${rows.toLocaleString('en')} rows in ${seconds((performance.now() - started) / 1000)}`)

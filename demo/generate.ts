@@ -1,6 +1,8 @@
 import { createCalendar, WORKDAY, type WorkCalendar } from './calendar.js'
 import { createCompanies } from './companies.js'
+import { makeFile, MOST_FILES, type DemoFile } from './files.js'
 import { createIdMaker, type MakeId } from './ids.js'
+import type { TaskLife } from './life.js'
 import { createPeople, roleIds, type Person } from './people.js'
 import { createProjectPicker, planProjects, type Project } from './projects.js'
 import { createRandom, type Random } from './random.js'
@@ -20,6 +22,8 @@ export interface Company {
   makeTasks: (count: number, emit: Emit) => number
   /** Makes the people, and the projects with their history. */
   makePeopleAndProjects: (emit: Emit) => void
+  /** What the rows of `stored_files` stand for, by their ids; of the tasks made so far. */
+  files: ReadonlyMap<string, DemoFile>
   /** Makes what is known only when all tasks are made. */
   makeCounters: (emit: Emit) => void
 }
@@ -29,8 +33,9 @@ export interface Company {
  *
  * Six hundred tasks cover 90 days; a million cover three years with 300 projects and 500 people.
  * @param now Unix ms; nothing happens after it
+ * @param withFiles whether tasks have files: somebody has to put them where the service finds them
  */
-export function createCompany ({ tasks, seed, now }: { tasks: number, seed: number, now: number }): Company {
+export function createCompany ({ tasks, seed, now, withFiles }: { tasks: number, seed: number, now: number, withFiles: boolean }): Company {
   const random = createRandom(seed)
   const makeId = createIdMaker()
   const scale = Math.max(1, tasks / 600)
@@ -47,8 +52,21 @@ export function createCompany ({ tasks, seed, now }: { tasks: number, seed: numb
   const world = { random, calendar, makeId, parties, write: createWriter(random), now: span.to, isDetailed: tasks <= 20_000, parents: new Map() }
   let made = 0
   let last = span.from
+  const files = new Map<string, DemoFile>()
+
+  /** Every seventh task gets a file, a minute after what happened to it last, until there are enough. */
+  function attachFile (life: TaskLife, emit: Emit): void {
+    const at = life.task.last_activity_at + 60_000
+    if (!withFiles || files.size >= MOST_FILES || made % 7 !== 3 || life.task.deleted_at !== null || at > now) return
+    const file = makeFile(files.size, life.task.title)
+    const row = life.attach(at, life.task.created_by, file)
+    files.set(row.id, file)
+    emit('stored_files', { id: row.id, storage: 'local', state: 'kept', since: at })
+    emit('attachments', row)
+  }
 
   return {
+    files,
     months: monthsBetween(calendar.toTime(Math.min(...projects.map((project) => project.start))), now),
     makePeopleAndProjects: (emit) => {
       for (const person of people) emitPerson(person, emit)
@@ -65,6 +83,7 @@ export function createCompany ({ tasks, seed, now }: { tasks: number, seed: numb
         last = Math.max(last + 1, Math.floor(span.from + (span.to - span.from) * (made + random.next()) / tasks))
         const project = pick(last)
         const life = tellStory(world, project, ids.get(project)!, Math.min(last, span.to))
+        attachFile(life, emit)
         emit('tasks', life.task)
         for (const hold of life.holds) emit('ball_holds', hold)
         for (const comment of life.comments) emit('comments', comment)

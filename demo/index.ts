@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { loadCompany } from './copy.js'
 import { createCompany } from './generate.js'
+import { removeFiles, writeFiles } from './files.js'
 import { refuseRealData } from './guard.js'
 import { dropIndexes } from './indexes.js'
 import type { TableName } from './records.js'
@@ -26,6 +27,8 @@ export interface SeedOptions {
   seed?: number
   /** The moment after which nothing has happened. */
   now?: Date
+  /** The local folder of files. Without it tasks have none. */
+  filesFolder?: string
   onProgress?: (progress: SeedProgress) => void
   /**
    * True: the database checks every row as it comes. By default so only for small loads; bulk loads take away indexes
@@ -46,7 +49,7 @@ const bigTables = ['tasks', 'ball_holds', 'comments', 'comment_mentions', 'activ
  * stopped, however rudely, leaves the database as it was, and readers wait until it ends.
  * @throws DatabaseHoldsRealData when there is any row that is not demo data
  */
-export async function seedDatabase (connectionString: string, { tasks = 600, seed = 1, now = new Date(), onProgress = () => {}, checked = tasks < BULK }: SeedOptions = {}): Promise<SeedSummary> {
+export async function seedDatabase (connectionString: string, { tasks = 600, seed = 1, now = new Date(), filesFolder, onProgress = () => {}, checked = tasks < BULK }: SeedOptions = {}): Promise<SeedSummary> {
   const client = new pg.Client({ connectionString, application_name: 'eden-seed' })
   // A connection that is lost while nothing is asked of it; the next query says so.
   client.on('error', () => {})
@@ -59,10 +62,11 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
     await prepare(client)
     await client.query(`lock table ${names} in access exclusive mode`)
     await refuseRealData(client)
+    const { rows: earlier } = await client.query<{ id: string }>('select id from stored_files')
     await client.query(`truncate ${names}`)
 
     const canSilence = !checked && await attempt(client, 'set local session_replication_role = replica')
-    const company = createCompany({ tasks, seed, now: now.getTime() })
+    const company = createCompany({ tasks, seed, now: now.getTime(), withFiles: filesFolder !== undefined })
     for (const month of company.months) await client.query('select create_activity_partition($1)', [month])
     const rebuild = checked ? [] : await dropIndexes(client, bigTables, canSilence ? 'keep foreign keys' : 'drop foreign keys')
     const frozen = new Set(tables.filter((table) => table !== 'activity_log'))
@@ -82,7 +86,9 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
     }
     // The triggers that count were silent, or have filled the ledger for nothing.
     await client.query('select rebuild_stats()')
+    if (filesFolder !== undefined) await writeFiles(filesFolder, company.files) // before anybody sees the rows
     await client.query('commit')
+    if (filesFolder !== undefined) await removeFiles(filesFolder, earlier.map(({ id }) => id).filter((id) => !company.files.has(id)))
 
     onProgress({ phase: 'analysing', done: 0, total: 1, rows, share: 0.97 })
     await client.query('set statement_timeout = 0')

@@ -1,5 +1,6 @@
 import type { MakeId } from './ids.js'
-import { jsonTime, type Changes, type CommentRow, type EventRow, type HoldRow, type MentionRow, type NotificationRow, type TaskRow } from './records.js'
+import type { DemoFile } from './files.js'
+import { jsonTime, type AttachmentRow, type Changes, type CommentRow, type EventRow, type HoldRow, type MentionRow, type NotificationRow, type TaskRow } from './records.js'
 
 /** What a change may touch; a field that keeps its value is not part of the change. */
 export type Patch = Partial<Pick<TaskRow, 'title' | 'description' | 'status' | 'priority' | 'tags' | 'assignee_id' | 'ball_in_court' | 'ball_company_id' | 'ball_contact_id' | 'due_at'>>
@@ -122,6 +123,12 @@ export class TaskLife {
   deleteComment (at: number, comment: CommentRow): void {
     Object.assign(comment, { deleted_at: at, deleted_by: comment.author_id, updated_at: at, version: comment.version + 1 })
     this.#log(at, 'comment', comment.id, 'deleted', comment.author_id, comment.version, {})
+  }
+
+  attach (at: number, actor: string, { name, contentType, bytes, sha256 }: DemoFile): AttachmentRow {
+    const id = this.#makeId(at)
+    this.#log(at, 'attachment', id, 'created', actor, 1, { name: [null, name] }, { content_type: contentType, size_bytes: bytes.length, sha256 })
+    return { id, task_id: this.task.id, name, content_type: contentType, size_bytes: bytes.length, sha256: `\\x${sha256}`, uploaded_by: actor, created_at: at }
   }
 
   delete (at: number, actor: string): void { this.#bury(at, actor, 'deleted', { deleted_at: at, deleted_by: actor }) }

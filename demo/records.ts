@@ -62,6 +62,20 @@ export interface CommentRow {
   deleted_by: string | null
 }
 
+export interface StoredFileRow { id: string, storage: 'local', state: 'kept', since: number }
+
+export interface AttachmentRow {
+  id: string
+  task_id: string
+  name: string
+  content_type: string
+  size_bytes: number
+  /** As PostgreSQL writes bytes: \x and hexadecimal digits. */
+  sha256: string
+  uploaded_by: string
+  created_at: number
+}
+
 export interface MentionRow { comment_id: string, user_id: string }
 
 /** Old and new value of each field that changed. */
@@ -70,7 +84,7 @@ export type Changes = Record<string, [unknown, unknown]>
 export interface EventRow {
   id: string
   created_at: number
-  entity_type: 'project' | 'task' | 'comment'
+  entity_type: 'project' | 'task' | 'comment' | 'attachment'
   entity_id: string
   action: string
   actor_id: string
@@ -137,6 +151,8 @@ export interface Tables {
   ball_holds: HoldRow
   comments: CommentRow
   comment_mentions: MentionRow
+  stored_files: StoredFileRow
+  attachments: AttachmentRow
   activity_log: EventRow
   notifications: NotificationRow
 }

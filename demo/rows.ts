@@ -42,6 +42,8 @@ const columns: { [table in TableName]: Columns<Tables[table]> } = {
   ball_holds: { task_id: 'plain', no: 'plain', user_id: 'plain', company_id: 'plain', contact_id: 'plain', passed_by: 'plain', note: 'text', expected_by: 'time', started_at: 'time', ended_at: 'time', outcome: 'plain', acknowledged_at: 'time' },
   comments: { id: 'plain', task_id: 'plain', author_id: 'plain', body: 'text', edited_at: 'time', version: 'plain', created_at: 'time', updated_at: 'time', deleted_at: 'time', deleted_by: 'plain' },
   comment_mentions: { comment_id: 'plain', user_id: 'plain' },
+  stored_files: { id: 'plain', storage: 'plain', state: 'plain', since: 'time' },
+  attachments: { id: 'plain', task_id: 'plain', name: 'text', content_type: 'plain', size_bytes: 'plain', sha256: 'text', uploaded_by: 'plain', created_at: 'time' },
   activity_log: { id: 'plain', created_at: 'time', entity_type: 'plain', entity_id: 'plain', action: 'plain', actor_id: 'plain', project_id: 'plain', task_id: 'plain', version: 'plain', changes: 'json', data: 'json', request_id: 'plain' },
   notifications: { id: 'plain', user_id: 'plain', type: 'plain', event_id: 'plain', actor_id: 'plain', project_id: 'plain', task_id: 'plain', comment_id: 'plain', read_at: 'time', created_at: 'time' }
 }

@@ -49,6 +49,9 @@ const LEFT_BEHIND_MS = 3_600_000
 export const filesFolder = ({ FILES_DIR: folder, EDEN_DATA_DIR: dataDir }: Config): string =>
   path.resolve(folder ?? path.join(dataDir, 'files'))
 
+/** The same, where new files are kept in it. */
+export const localFilesFolder = (config: Config): string | undefined => config.FILES_STORAGE === 'local' ? filesFolder(config) : undefined
+
 /** The key of a file. The last digits of an id are random, so folders stay small and alike. */
 export const keyOf = (id: string): string => `kept/${id.slice(-2)}/${id}`
 

@@ -11,7 +11,7 @@ export async function query (connectionString: string, text: string, values: unk
   }
 }
 
-const tables = ['users', 'user_roles', 'projects', 'project_members', 'project_counters', 'companies', 'contacts', 'tasks', 'ball_holds', 'comments', 'comment_mentions', 'activity_log', 'notifications', 'event_positions', 'event_cursors', 'event_sequencer']
+const tables = ['users', 'user_roles', 'projects', 'project_members', 'project_counters', 'companies', 'contacts', 'tasks', 'ball_holds', 'comments', 'comment_mentions', 'stored_files', 'attachments', 'activity_log', 'notifications', 'event_positions', 'event_cursors', 'event_sequencer']
 
 /** A hash of all rows of each table, whatever their order on disk. */
 export async function fingerprint (connectionString: string): Promise<Record<string, string>> {

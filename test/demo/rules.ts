@@ -46,6 +46,7 @@ export const rules: Record<string, string> = {
   'ids of tasks carry the mark and their time': named('tasks'),
   'ids of companies and contacts carry the mark and their time': `${named('companies')} union all ${named('contacts')}`,
   'ids of comments carry the mark and their time': named('comments'),
+  'ids of files carry the mark and their time': named('attachments'),
   'ids of events carry the mark and their time': named('activity_log'),
   'ids of notifications carry the mark and their time': named('notifications'),
 
@@ -120,6 +121,8 @@ export const rules: Record<string, string> = {
     where e.project_id is null or e.request_id is null or e.request_id not like 'seed-%' or case entity_type
       when 'project' then e.task_id is not null or e.entity_id <> e.project_id
       when 'task' then e.task_id is distinct from e.entity_id or t.project_id <> e.project_id
+      when 'attachment' then not exists (select from attachments a join stored_files f on f.id = a.id and f.state = 'kept' where a.id = e.entity_id and a.task_id = e.task_id
+        and e.data = jsonb_build_object('content_type', a.content_type, 'size_bytes', a.size_bytes, 'sha256', encode(a.sha256, 'hex')))
       else e.task_id is distinct from c.task_id or t.project_id <> e.project_id end`,
   'the last activity of a task is its last event, comments included': `
     select t.id from tasks t left join (select task_id, max(created_at) as at from activity_log group by task_id) e on e.task_id = t.id
