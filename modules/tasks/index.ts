@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { collectAll, collectFiles } from './attachments/collect.js'
 import { attachmentRoutes } from './attachments/routes.js'
 import { Attachment } from './attachments/schemas.js'
 import { ballRoutes } from './ball/routes.js'
@@ -19,15 +20,25 @@ import { watcherRoutes } from './watchers/routes.js'
 import { workRoutes } from './work/routes.js'
 import { Work } from './work/schemas.js'
 
-export { collectFiles, type Collected } from './attachments/collect.js'
+export { collectFiles }
+export type { Collected } from './attachments/collect.js'
 export { dueReminders, recordReminders, type DueReminder, type ReminderStage } from './reminders/queries.js'
 export { priorities, STALLED_AFTER_DAYS, statuses } from './rules.js'
 export { Priority, TaskStatus } from './schemas.js'
 export { isDueSoon } from './work/queries.js'
 
+/** How long the bytes of a deleted file are kept, and those of an upload that never came to an end: in ms. */
+const KEEP_DROPPED = 24 * 3_600_000
+
 /** Tasks, whose court their ball is in, and what people say about them. */
 export default fp(async function tasks (app) {
   for (const schema of [Holder, Task, Hold, Comment, CommentRevision, Dependency, ChecklistItem, Attachment, Work, BallPolicy]) app.addSchema(schema)
+  app.jobs.schedule({
+    name: 'collect_files',
+    description: 'remove the bytes of files that were deleted, or whose upload never came to an end, a day ago',
+    cron: '20 * * * *',
+    run: async ({ db, now, signal }) => collectAll(app, { db, before: new Date(now.getTime() - KEEP_DROPPED), signal })
+  })
   app.register(taskRoutes)
   app.register(moveRoutes)
   app.register(ballRoutes)

@@ -36,6 +36,15 @@ await t.test('the bytes of a deleted file go when their time has come, and no ot
   t.equal((await s.ask('GET', `/api/attachments/${kept}/content`)).body, 'Some text')
 })
 
+await t.test('the job collects what is a day old, and leaves what is not', async (t) => {
+  const s = await withTask(t)
+  const [old, fresh] = [(await s.upload()).json().id, (await s.upload()).json().id]
+  for (const id of [old, fresh]) await s.ask('DELETE', `/api/attachments/${id}`)
+  await s.query("update stored_files set since = since - interval '25 hours' where id = $1", [old])
+  t.same(await s.app.jobs.runNow('collect_files'), { removed: 1, failed: 0 })
+  t.same(await s.files('kept'), [fresh])
+})
+
 await t.test('several at once, in small portions, remove each file and no other', async (t) => {
   const s = await withTask(t)
   const ids: string[] = []

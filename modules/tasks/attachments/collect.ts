@@ -1,9 +1,13 @@
+import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import type { Db } from '../../../plugins/database/index.js'
 import type { Storage, StoredFile } from '../../../plugins/storage/index.js'
 
 /** How many objects are removed from the storage at a time. */
 const AT_ONCE = 8
+
+/** How many files a statement claims. */
+const PORTION = 500
 
 export interface Collected {
   /** How many files are gone from the storage. */
@@ -21,7 +25,7 @@ export interface Collected {
  * @param options.before not within the last hour, or so: an upload that goes on may be taken for one that was killed
  * @param options.limit how many files at most; as many came back when there are more
  */
-export async function collectFiles (db: Db, storage: Pick<Storage, 'remove' | 'sweep'>, { before, limit = 500 }: { before: Date, limit?: number }): Promise<Collected> {
+export async function collectFiles (db: Db, storage: Pick<Storage, 'remove' | 'sweep'>, { before, limit = PORTION }: { before: Date, limit?: number }): Promise<Collected> {
   await storage.sweep(before)
   // Claimed first: an upload that was announced cannot be completed from here on. `since` is when it was tried last.
   const { rows: files } = await sql<StoredFile>`
@@ -30,6 +34,19 @@ export async function collectFiles (db: Db, storage: Pick<Storage, 'remove' | 's
     )
     update stored_files f set state = 'dropped', since = clock_timestamp() from due where f.id = due.id returning f.id, f.storage`.execute(db)
   return removeFiles(db, storage, files)
+}
+
+/** Collects portion by portion until there are no more, or `signal` says that the service ends. @returns how many files went and how many did not */
+export async function collectAll ({ storage, log }: Pick<FastifyInstance, 'storage' | 'log'>, { db, before, signal }: { db: Db, before: Date, signal?: AbortSignal }): Promise<{ removed: number, failed: number }> {
+  const total = { removed: 0, failed: 0 }
+  for (let found = PORTION; found === PORTION && signal?.aborted !== true;) {
+    const { removed, failed, error } = await collectFiles(db, storage, { before, limit: PORTION })
+    if (error !== undefined) log.warn({ err: error, failed }, 'files that were given up are still in the storage')
+    total.removed += removed
+    total.failed += failed
+    found = removed + failed
+  }
+  return total
 }
 
 /**
