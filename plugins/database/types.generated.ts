@@ -36,6 +36,18 @@ export interface ActivityLog {
   version: number;
 }
 
+export interface Attachments {
+  content_type: string;
+  created_at: string;
+  id: string;
+  name: string;
+  sha256: Buffer;
+  size_bytes: number;
+  task_id: string;
+  uploaded_by: string;
+  version: Generated<number>;
+}
+
 export interface BallHolds {
   acknowledged_at: string | null;
   company_id: string | null;
@@ -338,6 +350,13 @@ export interface StatTotals {
   project_id: string;
 }
 
+export interface StoredFiles {
+  id: string;
+  since: string;
+  state: string;
+  storage: string;
+}
+
 export interface TaskDependencies {
   blocked_id: string;
   blocker_id: string;
@@ -444,6 +463,7 @@ export interface WorkHolidays {
 
 export interface DB {
   activity_log: ActivityLog;
+  attachments: Attachments;
   ball_holds: BallHolds;
   ball_nudges: BallNudges;
   ball_pauses: BallPauses;
@@ -477,6 +497,7 @@ export interface DB {
   stat_created: StatCreated;
   stat_ledger: StatLedger;
   stat_totals: StatTotals;
+  stored_files: StoredFiles;
   task_dependencies: TaskDependencies;
   task_former_keys: TaskFormerKeys;
   task_watchers: TaskWatchers;
