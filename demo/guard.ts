@@ -32,6 +32,7 @@ const seedRow: Record<string, string> = {
   ball_holds: isSeedId('task_id'),
   ball_pauses: isSeedId('task_id'),
   ball_reminders: isSeedId('task_id'),
+  task_notices: isSeedId('task_id'),
   ball_nudges: isSeedId('task_id'),
   comments: isSeedId('id'),
   comment_mentions: isSeedId('comment_id'),

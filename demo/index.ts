@@ -135,6 +135,10 @@ async function remindOfAll (client: pg.ClientBase): Promise<void> {
     insert into ball_reminders (task_id, hold_no, stage, recorded_at)
     select h.task_id, h.no, s.stage, h.started_at from ball_holds h cross join unnest(array['ball_unacknowledged', 'ball_overdue']) s (stage)
     where h.ended_at is null and h.user_id is not null`)
+  await client.query(`
+    insert into task_notices (task_id, kind, since, recorded_at)
+    select id, kind, since, since from tasks, lateral (values ('task_overdue', due_at), ('task_idle', last_activity_at)) n (kind, since)
+    where is_open and deleted_at is null and since < now()`)
 }
 
 /** Positions in the order of time and id, as the sequencer would have given them, and all of them told of. */

@@ -46,7 +46,7 @@ function ballClause (changes: Told['changes'], person: (id: unknown) => string):
   return [changes.ball_company_id === undefined && changes.ball_in_court === undefined ? 'put the ball in the court of the company as a whole' : `took the ball out of ${person(from)}'s court`]
 }
 
-const things: Record<string, string> = { ball_policy: 'what is expected of whoever has a ball', calendar: 'the calendar', checklist_item: 'a step', comment: 'a comment', dependency: 'a dependency', project: 'the project', task: 'the task', user: 'a profile' }
+const things: Record<string, string> = { attachment: 'a file', ball_policy: 'what is expected of whoever has a ball', calendar: 'the calendar', checklist_item: 'a step', comment: 'a comment', dependency: 'a dependency', project: 'the project', task: 'the task', user: 'a profile' }
 
 /** What happened, without who did it. */
 function happened ({ entity_type: type, action, changes, data, people }: Told): string {
@@ -97,5 +97,8 @@ function happened ({ entity_type: type, action, changes, data, people }: Told): 
   }
 }
 
+/** What nobody did: time passed. */
+const byItself: Record<string, string> = { 'task.task_overdue': 'The task became overdue', 'task.task_idle': 'Nothing has happened for a week' }
+
 /** An event in one English sentence, for a person to read. The one place that words them. */
-export const sentenceOf = (told: Told): string => `${told.actor.name} ${happened(told)}`
+export const sentenceOf = (told: Told): string => byItself[`${told.entity_type}.${told.action}`] ?? `${told.actor.name} ${happened(told)}`

@@ -15,6 +15,9 @@ const MOST_NAMED = 200
 /** Events of one round: enough to keep up with bulk changes, little enough to hold in memory. */
 const BATCH = 2000
 
+/** What time did, in somebody's name: it may tell them too. */
+const byTheClock = sql.raw("'ball_unacknowledged', 'ball_overdue', 'task_overdue', 'task_idle'")
+
 interface Row extends Told { position: number, actor_id: string, project_id: string, comment_id: string | null }
 
 /** Where the consumer stands, and where a round of at most BATCH events ends. */
@@ -39,7 +42,7 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
       union all
       select 'ball_received', (a.changes -> 'ball_in_court' ->> 1)::uuid where a.entity_type = 'task'
       union all
-      select a.action, m.value::uuid from jsonb_array_elements_text(case when a.entity_type = 'task' and a.action in ('ball_nudged', 'ball_unacknowledged', 'ball_overdue') then a.data -> 'to' end) m
+      select a.action, m.value::uuid from jsonb_array_elements_text(case when a.entity_type = 'task' and a.action in ('ball_nudged', ${byTheClock}) then a.data -> 'to' end) m
       union all
       select 'mentioned', m.value::uuid from jsonb_array_elements_text(case when a.entity_type = 'comment' then a.data -> 'mentions' end) m
       union all
@@ -49,7 +52,7 @@ async function concerns (db: Db, { from, to }: { from: number, to: number }): Pr
     ) c
     join users u on u.id = c.user_id and u.is_active
     join projects p on p.id = a.project_id
-    where e.position > ${from} and e.position <= ${to} and (c.user_id <> a.actor_id or a.action in ('ball_unacknowledged', 'ball_overdue'))
+    where e.position > ${from} and e.position <= ${to} and (c.user_id <> a.actor_id or a.action in (${byTheClock}))
       and ${projectVisibleTo(sql.ref('c.user_id'))}
       and not exists (select from notification_preferences f where f.user_id = c.user_id and f.type = c.type and f.channel = 'in_app' and not f.is_on)
     order by e.position`.execute(db)

@@ -1,9 +1,9 @@
 /** What a person can be told, what asks most of them first. */
-export const kinds = ['ball_overdue', 'ball_unacknowledged', 'ball_nudged', 'ball_received', 'task_assigned', 'mentioned', 'commented', 'task_changed'] as const
+export const kinds = ['ball_overdue', 'ball_unacknowledged', 'ball_nudged', 'ball_received', 'task_assigned', 'task_overdue', 'mentioned', 'commented', 'task_changed', 'task_idle'] as const
 export type NotificationKind = (typeof kinds)[number]
 
 /** What comes by e-mail unless a person says otherwise: what asks them for something. */
-export const emailedByDefault: readonly NotificationKind[] = ['ball_overdue', 'ball_unacknowledged', 'ball_nudged', 'ball_received', 'task_assigned', 'mentioned']
+export const emailedByDefault: readonly NotificationKind[] = ['ball_overdue', 'ball_unacknowledged', 'ball_nudged', 'ball_received', 'task_assigned', 'task_overdue', 'mentioned']
 
 /** One person whom one event concerns, and as what. */
 export interface Concern { event_id: string, user_id: string, type: NotificationKind }

@@ -5,7 +5,7 @@ import { taskOf, taskRecord, type TaskRow } from './columns.js'
 import type { View } from './queries.js'
 
 /** What the clock says of a task is no activity. */
-const reminders = sql.raw("'ball_unacknowledged', 'ball_overdue'")
+const reminders = sql.raw("'ball_unacknowledged', 'ball_overdue', 'task_overdue', 'task_idle'")
 
 /** A task that is done or closed needs nobody: whether the status in the log, before (0) or after (1) an event, is such a one. */
 const finished = (side: 0 | 1) => sql`coalesce(a.changes -> 'status' ->> ${sql.lit(side)} in ('done', 'closed'), false)`

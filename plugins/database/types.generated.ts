@@ -372,6 +372,13 @@ export interface TaskFormerKeys {
   task_id: string;
 }
 
+export interface TaskNotices {
+  kind: string;
+  recorded_at: string;
+  since: string;
+  task_id: string;
+}
+
 export interface Tasks {
   assignee_id: string | null;
   ball_company_id: string | null;
@@ -500,6 +507,7 @@ export interface DB {
   stored_files: StoredFiles;
   task_dependencies: TaskDependencies;
   task_former_keys: TaskFormerKeys;
+  task_notices: TaskNotices;
   task_watchers: TaskWatchers;
   tasks: Tasks;
   user_preferences: UserPreferences;

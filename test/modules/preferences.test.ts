@@ -11,7 +11,7 @@ const put = async (as: Person, body: object) => s.ask('PUT', '/api/notifications
 const watch = (as: Person, task: { id: string }) => s.ask('PUT', `/api/tasks/${task.id}/watch`, { as })
 const on = { in_app: true, email: true }
 const here = { in_app: true, email: false }
-const all = { types: { ball_overdue: on, ball_unacknowledged: on, ball_nudged: on, ball_received: on, task_assigned: on, mentioned: on, commented: here, task_changed: here }, email: 'instant', daily_at: '07:00', quiet_hours: null }
+const all = { types: { ball_overdue: on, ball_unacknowledged: on, ball_nudged: on, ball_received: on, task_assigned: on, task_overdue: on, mentioned: on, commented: here, task_changed: here, task_idle: here }, email: 'instant', daily_at: '07:00', quiet_hours: null }
 const withTypes = (types: object) => ({ ...all, types: { ...all.types, ...types } })
 
 await t.test('people are told what they did not say otherwise of; PUT replaces all, and is each one\'s own', async (t) => {

@@ -25,6 +25,8 @@ await t.test('each kind of event is one sentence', async (t) => {
     [say('task', 'ball_paused', { data: { reason: 'Permit' } }), 'Ada paused the ball: "Permit"'],
     [say('task', 'ball_resumed'), 'Ada let the ball go on'],
     [say('task', 'ball_unacknowledged', { data: { to: ['a'] } }), 'Ada passed the ball, and Elena Wang has not acknowledged it in time'],
+    [say('task', 'task_overdue', { data: { to: ['a'] } }), 'The task became overdue'],
+    [say('task', 'task_idle', { data: { to: ['a'] } }), 'Nothing has happened for a week'],
     [say('task', 'ball_overdue', { data: { to: ['a', 'b'] } }), 'Ada passed the ball, and Elena Wang has not acted in time'],
     [say('calendar', 'updated', { changes: { weekly_hours: [{}, {}] } }), 'Ada changed its weekly hours'],
     [say('calendar', 'holiday_set', { data: { date: '2031-08-04', name: 'Civic Holiday' } }), 'Ada made 2031-08-04 a day off: "Civic Holiday"'],

@@ -7,7 +7,7 @@ import type { Job } from '../../plugins/jobs/index.js'
 import { createSchedule } from '../../plugins/jobs/schedule.js'
 import { startApp, type TestApp } from '../helper.js'
 
-const BASE = ['collect_files', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'remind_of_balls']
+const BASE = ['collect_files', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls']
 const iso = (...dates: Date[]) => dates.map((date) => date.toISOString())
 async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
   while (!await condition()) await delay(5)
