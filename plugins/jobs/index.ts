@@ -77,7 +77,9 @@ export default fp(async function jobs (app) {
     try {
       const outcome = await jobOf(name).run({ db: app.db, now: clock(), signal })
       await succeedRun(app.db, id, outcome)
-      log.info({ ...outcome, duration_ms: Math.round(performance.now() - began) }, 'job done')
+      // What a job did is of interest; that there was nothing to do every few minutes is not.
+      const did = Object.values(outcome).some((count) => count > 0)
+      log[did ? 'info' : 'debug']({ ...outcome, duration_ms: Math.round(performance.now() - began) }, 'job done')
       metrics.ran(name, 'succeeded', performance.now() - began)
       return outcome
     } catch (error) {
