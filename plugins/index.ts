@@ -36,7 +36,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(cors, { // before auth: a preflight carries no identity
     origin: config.CORS_ORIGINS === '' ? false : config.CORS_ORIGINS.split(','),
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['ETag', 'Link', 'Location', 'X-Total-Count', 'X-Request-Id', 'Idempotency-Replayed', 'Retry-After']
+    exposedHeaders: ['Content-Disposition', 'Content-Range', 'ETag', 'Link', 'Location', 'X-Total-Count', 'X-Request-Id', 'Idempotency-Replayed', 'Retry-After']
   })
   await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip', 'deflate'] }) // wraps what all routes send
   await app.register(pressure) // before any work is done for a request that will be shed
