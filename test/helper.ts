@@ -14,6 +14,9 @@ import { createTestDatabase } from './database.js'
 /** Signs the tokens of the tests; not a secret. */
 export const JWT_SECRET = 'a secret for tests only, at least 32 long'
 
+/** An app that only does what a test asks of it: it logs nothing, sheds no load on a busy machine, and does no jobs. */
+export const QUIET = { NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false' }
+
 export interface Person { id: string, email: string, name: string }
 type Method = NonNullable<InjectOptions['method']>
 interface Ask { as?: Person | null, body?: unknown, headers?: Record<string, string> }

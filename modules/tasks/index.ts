@@ -21,6 +21,7 @@ import { Work } from './work/schemas.js'
 
 export { collectFiles, type Collected } from './attachments/collect.js'
 export { recordNotices } from './notices/queries.js'
+export { COMPANY_POLICY } from './reminders/policy.js'
 export { dueReminders, recordReminders, type DueReminder, type ReminderStage } from './reminders/queries.js'
 export { priorities, STALLED_AFTER_DAYS, statuses } from './rules.js'
 export { Priority, TaskStatus } from './schemas.js'

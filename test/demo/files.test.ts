@@ -7,6 +7,7 @@ import { buildApp } from '../../app.js'
 import { seedDatabase } from '../../demo/index.js'
 import { parseConfig } from '../../plugins/config.js'
 import { createTestDatabase } from '../database.js'
+import { QUIET } from '../helper.js'
 import { query } from './helper.js'
 import { rules } from './rules.js'
 
@@ -19,7 +20,7 @@ await t.test('files of the demo company are what their rows say, and the service
   await seedDatabase(url, { now, filesFolder: folder })
   for (const [rule, broken] of Object.entries(rules)) t.same(await query(url, broken, broken.includes('$1') ? [now] : []), [], rule)
 
-  const app = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, FILES_DIR: folder }))
+  const app = await buildApp(parseConfig({ ...QUIET, DATABASE_URL: url, FILES_DIR: folder }))
   t.teardown(() => app.close())
   const get = (path: string) => app.inject({ url: path, headers: { 'x-dev-email': 'admin@edenmep.ca' } })
   const rows = await query(url, "select id, content_type, encode(sha256, 'hex') as sha256 from attachments order by id")

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
-import { JWT_SECRET, startApp } from '../helper.js'
+import { JWT_SECRET, QUIET, startApp } from '../helper.js'
 
 const s = await startApp(t)
 const project = await s.addProject()
@@ -74,7 +74,7 @@ await t.test('replaying the changes gives the tasks as they are', async (t) => {
 })
 
 await t.test('two instances that write at once number every event exactly once, 1 to n, and a reader misses none', async (t) => {
-  const twin = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', DATABASE_URL: s.url, JWT_SECRET }))
+  const twin = await buildApp(parseConfig({ ...QUIET, DB_POOL_MAX: '5', DATABASE_URL: s.url, JWT_SECRET }))
   await twin.ready()
   t.teardown(() => twin.close())
   const tasks = await Promise.all(Array.from({ length: 8 }, () => s.addTask(project.id)))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
-import { JWT_SECRET, startApp, type Person } from '../helper.js'
+import { JWT_SECRET, QUIET, startApp, type Person } from '../helper.js'
 
 const s = await startApp(t)
 const project = await s.addProject()
@@ -65,7 +65,7 @@ await t.test('of requests at once one is done; its twins are replays or told tha
 })
 
 await t.test('two instances share what was done', async (t) => {
-  const twin = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DATABASE_URL: s.url, JWT_SECRET }))
+  const twin = await buildApp(parseConfig({ ...QUIET, DATABASE_URL: s.url, JWT_SECRET }))
   await twin.ready()
   t.teardown(() => twin.close())
   const answers = await Promise.all([s.app, twin, s.app, twin].map((app) => app.inject({ method: 'POST', url: `/api/projects/${project.id}/tasks`, headers: { 'x-dev-email': s.admin.email, 'idempotency-key': 'shared' }, payload: { title: 'Shared' } })))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
-import { JWT_SECRET, nextPage, startApp, type Person } from '../helper.js'
+import { JWT_SECRET, nextPage, QUIET, startApp, type Person } from '../helper.js'
 
 const s = await startApp(t)
 const project = await s.addProject()
@@ -141,7 +141,7 @@ await t.test('the list is filtered and paged, and forgets deleted tasks as long 
 })
 
 await t.test('two instances on one database tell everyone of everything exactly once, under concurrent writes', async (t) => {
-  const twin = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', DATABASE_URL: s.url, JWT_SECRET }))
+  const twin = await buildApp(parseConfig({ ...QUIET, DB_POOL_MAX: '5', DATABASE_URL: s.url, JWT_SECRET }))
   await twin.ready()
   t.teardown(() => twin.close())
   const people = await Promise.all(['U1', 'U2', 'U3', 'U4'].map((name) => person(name)))

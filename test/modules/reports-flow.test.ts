@@ -98,11 +98,15 @@ const countsOf = async (db: Db, { actor, now }: { actor: Actor, now: Date }, fil
   status: await tasksByStatus(db, actor, filter), priority: await tasksByPriority(db, actor, filter), ball: await tasksByBall(db, actor, filter), recent: await createdPerDay(db, { actor, now, days: 20, filter })
 })
 
+/** The working days that the history may touch. */
+const workdays = async (db: Db) => (await db.selectFrom('calendar_days').select(['opens_at', 'work_s']).where('opens_at', '>', new Date(Date.now() - 300 * 24 * HOUR).toISOString()).where('opens_at', '<', new Date(Date.now() + 60 * 24 * HOUR).toISOString()).where('work_s', '>', 0).execute())
+  .map(({ opens_at: opens, work_s: seconds }) => ({ opens: micros(opens), closes: micros(opens) + seconds * 1e6 }))
+
 /** One report and its slow twin, of the same snapshot. */
 async function compare (t: Test, actors: Actor[], nows: Date[], filters: Filter[]): Promise<void> {
   await s.app.db.transaction().setIsolationLevel('repeatable read').execute(async (trx) => {
-    const all = (table: 'users' | 'projects' | 'project_members' | 'companies' | 'tasks' | 'ball_holds') => trx.selectFrom(table).selectAll().execute()
-    const rows: Rows = { users: await all('users'), companies: await all('companies'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: await all('ball_holds') }
+    const all = (table: 'users' | 'projects' | 'project_members' | 'companies' | 'tasks' | 'ball_holds' | 'ball_pauses' | 'ball_policy_rules') => trx.selectFrom(table).selectAll().execute()
+    const rows: Rows = { users: await all('users'), companies: await all('companies'), projects: await all('projects'), members: await all('project_members'), tasks: await all('tasks'), holds: await all('ball_holds'), pauses: await all('ball_pauses'), rules: await all('ball_policy_rules'), days: await workdays(trx) }
     for (const actor of actors) {
       for (const now of nows) {
         const asking = { actor, now }

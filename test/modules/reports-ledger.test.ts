@@ -8,7 +8,7 @@ import { createdPerDay, tasksByBall, tasksByPriority, tasksByStatus } from '../.
 import type { Actor } from '../../plugins/auth.js'
 import { parseConfig } from '../../plugins/config.js'
 import type { Db } from '../../plugins/database/index.js'
-import { JWT_SECRET, startApp, type TestApp } from '../helper.js'
+import { JWT_SECRET, QUIET, startApp, type TestApp } from '../helper.js'
 import { micros, slowCounts, type Filter } from './reports-slowly.js'
 
 const actorOf = (person: { id: string, email: string, name: string }, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions })
@@ -167,7 +167,7 @@ await t.test('many write, folders fold, connections are cut: every snapshot\'s n
   // Snapshots are taken through an app of their own, by the name of which its connections are spared.
   const url = new URL(s.url)
   url.searchParams.set('application_name', 'snapshots')
-  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false', DATABASE_URL: url.href, JWT_SECRET }))
+  const reader = await buildApp(parseConfig({ ...QUIET, DATABASE_URL: url.href, JWT_SECRET }))
   t.teardown(() => reader.close())
   let compared = 0
   try {

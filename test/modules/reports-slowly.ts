@@ -1,7 +1,9 @@
 /** Every number of the reports again, plainly and slowly, from the rows of one snapshot. */
 import type { Actor } from '../../plugins/auth.js'
 
-export interface Rows { users: any[], companies: any[], projects: any[], members: any[], tasks: any[], holds: any[] }
+export interface Rows { users: any[], companies: any[], projects: any[], members: any[], tasks: any[], holds: any[], pauses?: any[], days?: Workday[], rules?: any[] }
+/** When the company works, in microseconds. */
+export interface Workday { opens: number, closes: number }
 export interface Filter { project?: string[], department?: string[], person?: string[], from?: string, to?: string }
 
 /** Microseconds since 1970: what PostgreSQL counts in. */
@@ -56,6 +58,26 @@ export function slowCounts (rows: Rows, actor: Actor, now: number, days: number,
   }
 }
 
+/** The working time between two instants, day by day, in microseconds. */
+const worked = (days: Workday[], from: number, to: number): number => days.reduce((sum, { opens, closes }) => sum + Math.max(Math.min(to, closes) - Math.max(from, opens), 0), 0)
+const known = new WeakMap<object, Map<number, boolean>>()
+
+/** Beyond what was agreed, or without that as long as the policy allows. */
+function isOverSla (rows: Rows, hold: any, end: number): boolean {
+  const answers = known.get(hold) ?? new Map<number, boolean>()
+  known.set(hold, answers)
+  const answer = answers.get(end) ?? judge(rows, hold, end)
+  answers.set(end, answer)
+  return answer
+}
+
+function judge ({ tasks, pauses = [], days = [], rules = [] }: Rows, hold: any, end: number): boolean {
+  if (hold.expected_by !== null) return micros(hold.expected_by) < end
+  const { act_within_s: most } = rules.find(({ priority }) => priority === tasks.find(({ id }) => id === hold.task_id).priority)
+  const paused = pauses.filter((pause) => pause.task_id === hold.task_id && pause.hold_no === hold.no)
+  return most !== null && worked(days, micros(hold.started_at), end) - paused.reduce((sum, p) => sum + worked(days, micros(p.started_at), p.ended_at === null ? end : micros(p.ended_at)), 0) >= most * 1e6
+}
+
 export function slowFlow (rows: Rows, actor: Actor, now: number, { person, from, to, ...filter }: Filter) {
   const tasks = new Set(seen(rows, actor, filter).tasks.map(({ id }) => id))
   const end = (hold: any) => hold.ended_at === null ? now : micros(hold.ended_at)
@@ -79,7 +101,8 @@ export function slowFlow (rows: Rows, actor: Actor, now: number, { person, from,
       held_seconds_p95: seconds(atRank(lengths, 0.95)),
       held_seconds_max: seconds(atRank(lengths, 1)),
       unacknowledged: count(of, (h) => h.acknowledged_at === null),
-      over_expected: count(of, (h) => h.expected_by !== null && micros(h.expected_by) < end(h))
+      over_expected: count(of, (h) => h.expected_by !== null && micros(h.expected_by) < end(h)),
+      over_sla: count(of, (h) => isOverSla(rows, h, end(h)))
     }
   }
   const grouped = (key: (hold: any) => any, some = holds): [any, any[]][] => [...new Set(some.map(key))].map((value) => [value, some.filter((hold) => key(hold) === value)])

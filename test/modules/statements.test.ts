@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
-import { formWith, JWT_SECRET, startApp } from '../helper.js'
+import { formWith, JWT_SECRET, QUIET, startApp } from '../helper.js'
 
 // Counted is every statement that the app sends to PostgreSQL for a request, less auth's look-up of who asks. The app
 // numbers events in the background once a second, so each count is the least of a few tries.
@@ -57,6 +57,17 @@ await t.test('a list is one statement, however many rows it has and whatever it 
   for (const query of filters) t.equal(await statements(`/api/tasks?${query}`), 1, query)
 })
 
+await t.test('every list of the OpenAPI document is in this test', (t) => {
+  const walked = [...lists, ...others, '/api/tasks/{id}/watch'].map((path) => path.split('?', 1)[0]?.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '{id}'))
+  // What only the administrator reads, or is one line for each thing that the code knows: tested where they are.
+  const elsewhere = ['/api/admin/jobs/', '/api/admin/jobs/runs', '/api/comments/{id}/history', '/api/search']
+  for (const [path, { get }] of Object.entries<any>(s.app.swagger().paths ?? {})) {
+    if (get?.responses?.['200']?.content?.['application/json']?.schema?.type !== 'array') continue
+    t.ok([...walked, ...elsewhere].includes(path) || walked.includes(path.replace(/\/$/, '')), path)
+  }
+  t.end()
+})
+
 await t.test('counting all of a list is one statement more', async (t) => {
   for (const path of lists) t.equal(await statements(`${path}?count=true`), 2, path)
 })
@@ -74,7 +85,7 @@ await t.test('so does the stream of changes, what is shortest of lists, each rep
 
 await t.test('a read writes nothing: all of them are answered from a database that refuses writes', async (t) => {
   await s.query(`alter database ${new URL(s.url).pathname.slice(1)} set default_transaction_read_only = on`)
-  const reader = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false', DATABASE_URL: s.url, JWT_SECRET }))
+  const reader = await buildApp(parseConfig({ ...QUIET, DATABASE_URL: s.url, JWT_SECRET }))
   await reader.ready()
   t.teardown(() => reader.close())
   const ask = (method: 'GET' | 'POST', url: string) => reader.inject({ method, url, headers: { 'x-dev-email': s.admin.email }, ...(method === 'POST' ? { payload: { title: 'x' } } : {}) })

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
 import { parseConfig } from '../../plugins/config.js'
 import { emptyDatabase } from '../database.js'
-import { startApp } from '../helper.js'
+import { QUIET, startApp } from '../helper.js'
 
 async function closedPort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -13,7 +13,7 @@ async function closedPort (): Promise<number> {
   return port
 }
 async function appOn (t: Test, url: string) {
-  const app = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0' }))
+  const app = await buildApp(parseConfig({ ...QUIET, DATABASE_URL: url }))
   t.teardown(() => app.close())
   return app
 }

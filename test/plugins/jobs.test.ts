@@ -1,14 +1,11 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
 import type { Job } from '../../plugins/jobs/index.js'
-import { createSchedule } from '../../plugins/jobs/schedule.js'
 import { startApp, type TestApp } from '../helper.js'
 
 const BASE = ['collect_files', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls']
-const iso = (...dates: Date[]) => dates.map((date) => date.toISOString())
 async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
   while (!await condition()) await delay(5)
 }
@@ -24,43 +21,12 @@ async function instance (t: Test, s: TestApp, { clock, jobs = [] }: { clock?: ()
 }
 const runsOf = (s: TestApp, job: string) => s.query('select * from job_runs where job = $1 order by slot', [job])
 
-await t.test('a schedule is by the clock on the wall, across both changes of it, and each slot is there once', async (t) => {
-  const half = createSchedule('30 2 * * *', 'America/Toronto') // half past two is skipped on 8 March 2026
-  t.same(iso(half.nextSlot(new Date('2026-03-07T08:00:00Z')), half.nextSlot(new Date('2026-03-08T07:00:00Z'))), ['2026-03-08T07:00:00.000Z', '2026-03-09T06:30:00.000Z'], 'the first moment after the gap')
-  const twice = createSchedule('30 1 * * *', 'America/Toronto') // half past one comes twice on 1 November 2026
-  t.same(iso(twice.nextSlot(new Date('2026-11-01T05:00:00Z')), twice.nextSlot(new Date('2026-11-01T05:30:00Z'))), ['2026-11-01T05:30:00.000Z', '2026-11-02T06:30:00.000Z'])
-  t.same(iso(twice.lastSlot(new Date('2026-11-01T06:45:00Z'))), ['2026-11-01T05:30:00.000Z'], 'the second one is none')
-  const often = createSchedule('*/5 * * * *', 'America/Toronto')
-  for (const change of ['2026-03-08T06:00:00Z', '2026-11-01T05:00:00Z']) {
-    let slot = often.lastSlot(new Date(change))
-    for (let n = 0; n < 36; n++) {
-      const next = often.nextSlot(slot)
-      t.equal(next.getTime() - slot.getTime(), 300_000, 'what is done every five minutes is, in the repeated hour too')
-      slot = next
-    }
-  }
-  t.throws(() => createSchedule('61 * * * *', 'America/Toronto'), /minute/)
-  t.throws(() => createSchedule('* * * * *', 'Mars/Olympus').nextSlot(new Date(0)), /Mars/)
-})
-
-await t.test('the last slot is never later than now, and the next one never leaves one out', (t) => {
-  const crons = ['*/5 * * * *', '10 * * * *', '30 2 * * *', '0 7 * * 1', '15 3 1 * *']
-  const zones = ['America/Toronto', 'America/St_Johns', 'Australia/Lord_Howe', 'UTC', 'Asia/Kathmandu']
-  const from = Date.parse('2026-01-01T00:00:00Z')
-  fc.assert(fc.property(fc.constantFrom(...crons), fc.constantFrom(...zones), fc.integer({ min: 0, max: 370 * 86_400_000 }), (cron, zone, ms) => {
-    const [schedule, now] = [createSchedule(cron, zone), new Date(from + ms)]
-    const [last, next] = [schedule.lastSlot(now), schedule.nextSlot(now)]
-    return last <= now && next > now && schedule.nextSlot(last).getTime() === next.getTime() && schedule.lastSlot(last).getTime() === last.getTime()
-  }), { numRuns: 300 })
-  t.end()
-})
-
 await t.test('a slot is run once, however many instances look; what was due while none ran is run once too', async (t) => {
   const s = await startApp(t)
   let now = new Date('2026-03-06T12:00:30Z')
   const done: string[] = []
   const job: Job = { name: 'count', description: 'x', cron: '0 7 * * *', run: async ({ now }) => { done.push(now.toISOString()); return { things: 2 } } }
-  const apps = await Promise.all([1, 2, 3].map(() => instance(t, s, { clock: () => now, jobs: [job] })))
+  const apps = await Promise.all([1, 2].map(() => instance(t, s, { clock: () => now, jobs: [job] })))
   await Promise.all(apps.flatMap((app) => [app.jobs.tick(), app.jobs.tick()]))
   await eventually(async () => (await runsOf(s, 'count')).at(0)?.state === 'succeeded')
   now = new Date('2026-03-09T11:30:00Z') // three days later, after the change: seven o'clock is half an hour ago
@@ -150,26 +116,4 @@ await t.test('an instance without a database starts, and closes', async (t) => {
   await app.jobs.tick().catch(() => {})
   await app.close()
   t.pass('it does')
-})
-
-await t.test('what the jobs do: expired keys, old runs and old notifications go, the rest stays', async (t) => {
-  const s = await startApp(t)
-  const project = await s.addProject()
-  await s.addTask(project.id, { assignee_id: s.member.id })
-  await s.addTask(project.id, { assignee_id: s.member.id })
-  await s.app.events.settled()
-  await s.query("update notifications set created_at = created_at - interval '366 days' where id = (select min(id::text)::uuid from notifications)")
-  for (const key of ['old', 'new']) await s.post('/api/projects', { code: `K-${key}`, name: key }, { headers: { 'idempotency-key': key } })
-  await s.query("update idempotency_keys set expires_at = now() - interval '1 second' where key = 'old'")
-  await s.query("insert into job_runs (id, job, slot, by_clock, state, finished_at) select gen_random_uuid(), job, now() - interval '40 days' + n * interval '1 hour', true, 'succeeded', now() - interval '31 days' from unnest(array['a', 'b']) job, generate_series(1, 3) n")
-
-  t.same(await s.app.jobs.runNow('expire_idempotency_keys'), { keys: 1 })
-  t.same(await s.query('select key from idempotency_keys'), [{ key: 'new' }])
-  t.same(await s.app.jobs.runNow('expire_notifications'), { notifications: 1, emails: 0 })
-  t.match(await s.query('select count(*)::int from notifications'), [{ count: 1 }])
-  t.same(await s.app.jobs.runNow('expire_job_runs'), { runs: 4 })
-  t.match(await s.query("select job, count(*)::int from job_runs where job in ('a', 'b') group by 1 order by 1"), [{ job: 'a', count: 1 }, { job: 'b', count: 1 }], 'each job\'s newest stays')
-  t.match(await s.app.jobs.runNow('make_activity_partitions'), { partitions: /^\d+$/ })
-  t.same(await s.app.jobs.runNow('make_activity_partitions'), { partitions: 0 })
-  await t.rejects(s.app.jobs.runNow('nothing'), /there is no job "nothing": there are expire_/)
 })

@@ -11,7 +11,7 @@ import { buildApp } from '../../app.js'
 import { collectFiles } from '../../modules/tasks/index.js'
 import { parseConfig } from '../../plugins/config.js'
 import { keyOf } from '../../plugins/storage/index.js'
-import { formWith, startApp } from '../helper.js'
+import { formWith, QUIET, startApp } from '../helper.js'
 
 const KEY = { S3_ACCESS_KEY_ID: 'S3RVER', S3_SECRET_ACCESS_KEY: 'S3RVER' }
 
@@ -65,7 +65,7 @@ await t.test('what was in the local folder before is still served from there', a
   const { id } = (await before.upload('old', 'old.txt')).json()
   const endpoint = await bucketServer(t)
   const { DATABASE_URL, FILES_DIR } = before.app.config
-  const app = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL, FILES_DIR, ...onS3(endpoint) }))
+  const app = await buildApp(parseConfig({ ...QUIET, DATABASE_URL, FILES_DIR, ...onS3(endpoint) }))
   t.teardown(() => app.close())
   t.equal((await app.inject({ url: `/api/attachments/${id}/content`, headers: { 'x-dev-email': before.admin.email } })).body, 'old')
   const { body, headers } = formWith('new', 'new.txt')

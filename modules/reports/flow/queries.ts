@@ -1,11 +1,27 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Static } from 'typebox'
 import type { Db } from '../../../plugins/database/index.js'
+import { workingSeconds } from '../../shared/working-time.js'
+import { COMPANY_POLICY } from '../../tasks/index.js'
 import { conditions, peopleOf, type Asking } from '../filters.js'
 import { scopes, type BallFlow, type FlowQuery } from './schemas.js'
 
 /** Without a beginning the report is of so many days. */
 const DAYS = 30
+
+/** What the company expects of a task's priority. */
+const policy = sql`left join ball_policy_rules r on r.policy_id = ${COMPANY_POLICY} and r.priority = t.priority`
+
+/**
+ * Whether the hold `h` lasted beyond what was agreed for it, or without that as long as the policy allows, in working time
+ * less pauses. That is no more than its length, so most need not be counted.
+ */
+const isOverSla = (end: RawBuilder<unknown>) => sql`case
+  when h.expected_by is not null then h.expected_by < ${end}
+  when ${end} - h.started_at < make_interval(secs => r.act_within_s) then false
+  else ${workingSeconds(sql`h.started_at`, end)} - coalesce((
+    select sum(${workingSeconds(sql`b.started_at`, sql`coalesce(b.ended_at, ${end})`)}) from ball_pauses b where b.task_id = h.task_id and b.hold_no = h.no), 0) >= r.act_within_s
+end`
 
 /** How the holds of ours, and of outside parties, are told apart, and named. */
 const parties = {
@@ -28,14 +44,15 @@ export async function ballFlow (db: Db, { actor, now }: Asking, { project, depar
     : sql`${at} >= ${from}::timestamptz`
   const wanted = sql`${conditions(actor, { project, department })} ${people === undefined ? sql`` : sql`and h.user_id = any(${people}::uuid[])`}`
   const measured = ({ isTheirs, isNow, join, named }: typeof parties['ours']) => {
+    const end = sql`coalesce(h.ended_at, ${now}::timestamptz)`
     const measures = sql`${named}, h.ended_at is null as is_current, h.outcome, h.acknowledged_at,
-      greatest(coalesce(h.ended_at, ${now}) - h.started_at, interval '0') as length, h.expected_by < coalesce(h.ended_at, ${now}) as is_over`
+      greatest(${end} - h.started_at, interval '0') as length, h.expected_by < ${end} as is_over, ${isOverSla(end)} as is_over_sla`
     return sql`(
-      select ${measures} from ball_holds h join tasks t on t.id = h.task_id join projects p on p.id = t.project_id ${join}
+      select ${measures} from ball_holds h join tasks t on t.id = h.task_id join projects p on p.id = t.project_id ${policy} ${join}
       where ${isTheirs} and h.ended_at is not null and ${since(sql`h.ended_at`)} and h.ended_at < ${until} and ${wanted}
       union all
       -- Who holds a ball now holds that of an open task: those have small indexes.
-      select ${measures} from tasks t join ball_holds h on h.task_id = t.id join projects p on p.id = t.project_id ${join}
+      select ${measures} from tasks t join ball_holds h on h.task_id = t.id join projects p on p.id = t.project_id ${policy} ${join}
       where t.is_open and ${isNow} and h.ended_at is null and ${isTheirs} and ${since(sql`${now}::timestamptz`)} and ${now} < ${until} and ${wanted}
     ) measured`
   }
@@ -43,7 +60,7 @@ export async function ballFlow (db: Db, { actor, now }: Asking, { project, depar
       extract(epoch from percentile_disc(0.5) within group (order by length))::float8 as held_seconds_p50,
       extract(epoch from percentile_disc(0.95) within group (order by length))::float8 as held_seconds_p95,
       extract(epoch from max(length))::float8 as held_seconds_max,
-      count(*) filter (where acknowledged_at is null) as unacknowledged, count(*) filter (where is_over) as over_expected`
+      count(*) filter (where acknowledged_at is null) as unacknowledged, count(*) filter (where is_over) as over_expected, count(*) filter (where is_over_sla) as over_sla`
   const who = by.includes('person')
     ? sql`case grouping(user_id) when 0 then 'person' else 'department' end as scope, user_id as person_id, null::uuid as company_id, owner, department`
     : sql`'department' as scope, null::uuid as person_id, null::uuid as company_id, null::text as owner, department`

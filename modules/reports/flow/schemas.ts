@@ -20,7 +20,8 @@ export const BallFlow = Type.Object({
   held_seconds_p95: seconds('95 of 100 holds were no longer (nearest rank)'),
   held_seconds_max: seconds('the longest'),
   unacknowledged: Type.Integer({ description: 'holds that were not, or are not yet, acknowledged' }),
-  over_expected: Type.Integer({ description: 'holds that lasted, or last, beyond the time that was expected' })
+  over_expected: Type.Integer({ description: 'holds that lasted, or last, beyond the time that was expected' }),
+  over_sla: Type.Integer({ description: 'holds that lasted, or last, beyond the time that was expected, or without one as long as the ball policy allows' })
 }, { $id: 'BallFlow' })
 
 export const FlowQuery = Type.Object({

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { formWith, startApp } from '../helper.js'
+
+/**
+ * Every GET of the OpenAPI document, as somebody who is no member of a project that is for members only: by its ids it answers
+ * 404, and whatever it is asked for, no answer holds a word of the project. A new route is in it by being in the document.
+ */
+const SECRET = 'Zqxglobulin'
+const s = await startApp(t)
+const project = await s.addProject({ visibility: 'members', code: 'ZQX-1', name: `${SECRET} plant`, description: SECRET })
+const outsider = await s.addPerson('member', { name: 'Out Sider' })
+const company = await s.post('/api/companies', { name: 'Somebody', kind: 'sub' })
+const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Someone' })
+const parent = await s.addTask(project.id, { title: `${SECRET} above` })
+const task = await s.addTask(project.id, { title: `${SECRET} pump`, description: SECRET, tags: [SECRET], parent_id: parent.id, due_at: '2020-01-01T00:00:00Z', assignee_id: s.member.id, ball_in_court: s.member.id })
+const comment = await s.post(`/api/tasks/${task.id}/comments`, { body: `${SECRET} @mem.ber` })
+const item = await s.post(`/api/tasks/${task.id}/checklist`, { label: SECRET })
+await s.post(`/api/tasks/${task.id}/dependencies`, { blocks_id: parent.id })
+const attachment = (await s.ask('POST', `/api/tasks/${task.id}/attachments`, formWith(SECRET, `${SECRET}.txt`))).json()
+await s.post(`/api/tasks/${task.id}/ball`, { to_company_id: company.id, note: SECRET })
+await s.post(`/api/tasks/${parent.id}/ball`, { to_user_id: outsider.id, note: SECRET })
+await s.patch(`/api/tasks/${task.id}`, { title: `${SECRET} pumps` })
+await s.app.events.settled()
+const [run] = await s.app.jobs.runNow('expire_job_runs').then(() => s.get('/api/admin/jobs/runs'))
+
+/** Whose ids stand in paths: of the project, or of nobody's. */
+const hidden: [RegExp, string][] = [[/projects\/\{id\}/, project.id], [/tasks\/\{id\}/, task.id], [/comments\/\{id\}/, comment.id], [/attachments\/\{id\}/, attachment.id], [/checklist\/\{id\}/, item.id]]
+const open: [RegExp, string][] = [[/users\/\{id\}/, s.member.id], [/companies\/\{id\}/, company.id], [/contacts\/\{id\}/, contact.id], [/jobs\/runs\/\{id\}/, run.id]]
+const operations = Object.entries<any>(s.app.swagger().paths ?? {}).filter(([path, methods]) => methods.get !== undefined && path.startsWith('/api/') && !path.endsWith('/stream'))
+  .map(([path, { get }]): [string, string[]] => [path, (get.parameters ?? []).filter((one: any) => one.in === 'query').map(({ name }: any) => name)])
+
+await t.test('by the ids of the project each route answers 404', async (t) => {
+  let walked = 0
+  for (const [path] of operations.filter(([path]) => path.includes('{'))) {
+    const found = hidden.find(([pattern]) => pattern.test(path))
+    if (found === undefined) {
+      t.ok(open.some(([pattern]) => pattern.test(path)), `${path}: whose id is in it?`)
+      continue
+    }
+    walked++
+    const answer = await s.ask('GET', path.replace('{id}', found[1]), { as: outsider })
+    t.match(answer.json(), { status: 404, code: /^EDEN_NOT_FOUND$/ }, path)
+    t.notMatch(answer.body, new RegExp(SECRET), path)
+    t.equal((await s.ask('GET', path.replace('{id}', found[1]))).statusCode, 200, `${path}: it is there for who may see it`)
+  }
+  t.ok(walked > 10, `${walked} routes`)
+})
+
+await t.test('whatever they are asked for, no answer holds a word of the project', async (t) => {
+  const values: Record<string, string[]> = {
+    project: [project.id],
+    q: [SECRET, 'ZQX-1', 'ZQX-1-2', 'pump'],
+    tag: [SECRET],
+    parent: [parent.id],
+    assignee: [s.member.id, 'me'],
+    ball: ['me', s.member.id, `company:${company.id}`],
+    created_by: [s.admin.id],
+    entity_id: [task.id, project.id, comment.id],
+    actor: [s.admin.id],
+    entity_type: ['task', 'comment', 'attachment'],
+    person: [s.member.id, 'me'],
+    format: ['csv'],
+    after: ['0'],
+    overdue: ['true'],
+    limit: ['100'],
+    watched: ['true']
+  }
+  let asked = 0
+  for (const [path, parameters] of operations) {
+    const filled = [...hidden, ...open].reduce((url, [pattern, id]) => pattern.test(url) ? url.replace('{id}', id) : url, path)
+    const needed = parameters.includes('q') && path === '/api/search' ? `q=${SECRET}` : ''
+    for (const query of ['', ...parameters.flatMap((name) => (values[name] ?? []).map((value) => `${name}=${encodeURIComponent(value)}`))]) {
+      const answer = await s.ask('GET', `${filled}?${[query.startsWith('q=') ? '' : needed, query].filter(Boolean).join('&')}`, { as: outsider })
+      t.ok(answer.statusCode < 500, `${path} ${query}: ${answer.statusCode}`)
+      t.notMatch(answer.body, new RegExp(SECRET), `${path} ${query}`)
+      asked++
+    }
+  }
+  t.ok(asked > 150, `${asked} requests`)
+})
