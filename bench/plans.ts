@@ -55,7 +55,7 @@ async function requests (client: pg.Client): Promise<string[]> {
 
 async function main (url: string, only?: string): Promise<void> {
   const app = await buildApp(parseConfig({ NODE_ENV: 'test', LOG_LEVEL: 'warn', DATABASE_URL: url, DB_STATEMENT_TIMEOUT_MS: '60000' }))
-  const client = new pg.Client({ connectionString: url, options: '-c TimeZone=UTC' })
+  const client = new pg.Client({ connectionString: url, options: '-c TimeZone=UTC -c jit=off' })
   await client.connect()
   try {
     for (const path of only === undefined ? await requests(client) : [only]) {

@@ -8,7 +8,7 @@ import { sql, type Kysely } from 'kysely'
 export async function up (db: Kysely<unknown>): Promise<void> {
   await sql`
     create index tasks_open_measures on tasks (project_id, due_sort)
-    include (department, assignee_id, ball_in_court, ball_since, last_activity_at, created_at)
+    include (department, assignee_id, ball_in_court, ball_company_id, ball_since, last_activity_at, created_at)
     where deleted_at is null and is_open`.execute(db)
 }
 

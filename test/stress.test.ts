@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { buildApp } from '../app.js'
+import { verifyCounts } from '../modules/reports/index.js'
 import { startApp, type Person } from './helper.js'
 
 /**
@@ -147,6 +148,7 @@ await t.test('two instances, many writers, and connections that are cut: the boo
   t.same(broken, [], 'no request was answered by a 500')
   t.ok(promised.tasks.size > 20 && promised.comments.size > 10, 'much was acknowledged')
   for (const [name, query] of Object.entries(wrongs)) t.same(await s.query(query), [], name)
+  t.same(await verifyCounts(s.app.db), [], 'a count that is not that of the tasks')
   const there = async (table: string, ids: Set<string>) => (await s.query(`select count(*)::int from ${table} where id = any($1)`, [[...ids]]))[0].count
   t.equal(await there('tasks', promised.tasks), promised.tasks.size, 'every acknowledged task is there')
   t.equal(await there('comments', promised.comments), promised.comments.size, 'every acknowledged comment is there')

@@ -8,9 +8,9 @@ import { HIT_BEGINS, HIT_ENDS, parseWish } from './rules.js'
 import type { SearchHit } from './schemas.js'
 
 /** Up to so many matches of a kind are all ranked. */
-const RANKED = 5000
+const RANKED = 2000
 /** Of more, the first that the index gives and those among so many of the latest rows. */
-const LATEST = 2000
+const LATEST = 1000
 /** Who sees projects of so few tasks altogether has all of their matches ranked, however common the word. */
 const FEW_TASKS = 20_000
 /** What was typed as a key comes before what merely has its words. */
@@ -29,7 +29,8 @@ const needs: Record<string, string> = { project: 'projects:read', task: 'tasks:r
  * The CTEs of the matches to rank, `<table>_found`: looks into the inverted index first, up to a limit. More than that are
  * not all read, which for a word on half of all tasks would be half of all tasks.
  * @param of the rows of the table under the alias `x` that are there; `walk` is an order that an index has
- * @param inProject all rows of the project `v`
+ * @param inProject the same rows, of the projects that are seen: an array, of which the planner expects few, or it would compile a
+ * plan that is not run
  */
 const found = (table: 'tasks' | 'comments', query: RawBuilder<unknown>, { of, walk, inProject }: { of: RawBuilder<unknown>, walk: RawBuilder<unknown>, inProject: RawBuilder<unknown> }) => {
   const [matched, all, name] = [sql.table(`${table}_matched`), sql.table(`${table}_found`), sql.table(table)]
@@ -41,7 +42,7 @@ const found = (table: 'tasks' | 'comments', query: RawBuilder<unknown>, { of, wa
       union
       select id from (select x.id, x.search from ${name} x where ${many} and not (select few from size) and ${of} order by ${walk} limit ${LATEST}) latest where search @@ ${query}
       union
-      select x.id from seen v cross join lateral (${inProject} offset 0) x where ${many} and (select few from size) and x.search @@ ${query}
+      select x.id from ${inProject} where ${many} and (select few from size) and ${of} and x.search @@ ${query}
     )`
 }
 
@@ -57,6 +58,9 @@ export async function search (db: Db, { q, type = Object.keys(needs), project, l
   const rank = (vector: RawBuilder<unknown>) => sql`ts_rank_cd(${vector}, ${query}, ${NORMALIZATION})`
   const code = q.trim()
 
+  // 'offset 0' keeps it a look-up per match: for some thousands the planner would rather read the whole table.
+  const row = (table: string, id: RawBuilder<unknown>) => sql`(select * from ${sql.table(table)} r where r.id = ${id} offset 0)`
+
   const kinds: Record<string, RawBuilder<unknown>> = {
     project: sql`
       select 'project' as type, p.id, p.id as project_id, null::uuid as task_id, p.updated_at as at,
@@ -64,10 +68,10 @@ export async function search (db: Db, { q, type = Object.keys(needs), project, l
       from projects p where (p.search @@ ${query} or p.code = ${code}::citext) and p.id in (select id from seen)`,
     task: sql`
       select 'task', t.id, t.project_id, t.id, t.updated_at, ${rank(sql`t.search`)}
-      from tasks_found f join tasks t on t.id = f.id where t.project_id in (select id from seen)`,
+      from tasks_found f cross join lateral ${row('tasks', sql`f.id`)} t where t.project_id in (select id from seen)`,
     comment: sql`
       select 'comment', c.id, t.project_id, t.id, c.updated_at, ${rank(sql`c.search`)}
-      from comments_found f join comments c on c.id = f.id join tasks t on t.id = c.task_id where t.deleted_at is null and t.project_id in (select id from seen)`
+      from comments_found f cross join lateral ${row('comments', sql`f.id`)} c cross join lateral ${row('tasks', sql`c.task_id`)} t where t.deleted_at is null and t.project_id in (select id from seen)`
   }
   const wanted = Object.keys(kinds).filter((kind) => type.includes(kind) && actor.permissions.includes(needs[kind] as string))
   if (wanted.length === 0) return []
@@ -88,11 +92,11 @@ export async function search (db: Db, { q, type = Object.keys(needs), project, l
     ), ${found('tasks', query, {
       of: there,
       walk: sql`x.updated_at desc, x.id desc`,
-      inProject: sql`select t.id, t.search from tasks t where t.project_id = v.id and t.deleted_at is null`
+      inProject: sql`(select * from tasks where project_id = any(array(select id from seen))) x`
     })}, ${found('comments', query, {
       of: there,
       walk: sql`x.id desc`, // ids are in the order of their times
-      inProject: sql`select c.id, c.search from tasks t join comments c on c.task_id = t.id and c.deleted_at is null where t.project_id = v.id`
+      inProject: sql`(select c.* from comments c join tasks t on t.id = c.task_id where t.project_id = any(array(select id from seen))) x`
     })}, found (type, id, project_id, task_id, at, rank) as materialized (${sql.join(branches, sql` union all `)}),
     best as (
       select type, id, project_id, task_id, at, max(rank) as rank from found group by type, id, project_id, task_id, at

@@ -61,7 +61,7 @@ export function createPool (url: string, config: Config): pg.Pool {
     types,
     max: config.DB_POOL_MAX,
     application_name: 'eden-erp',
-    options: '-c TimeZone=UTC',
+    options: '-c TimeZone=UTC -c jit=off',
     connectionTimeoutMillis: config.DB_CONNECTION_TIMEOUT_MS,
     statement_timeout: config.DB_STATEMENT_TIMEOUT_MS,
     lock_timeout: config.DB_LOCK_TIMEOUT_MS,

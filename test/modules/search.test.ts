@@ -66,7 +66,7 @@ await t.test('what people type is never a syntax error', async (t) => {
 })
 
 await t.test('what is no search is refused, and what is no word finds nothing', async (t) => {
-  for (const q of ['', ' ', 'a\0b', 'x'.repeat(201), 'x'.repeat(10_000), 'a\u0002', '\ud800']) t.equal((await s.ask('GET', `/api/search?q=${q === '\ud800' ? '%ED%A0%80' : encodeURIComponent(q)}`)).statusCode, 400, q.slice(0, 9))
+  for (const q of ['', ' ', 'a\0b', 'x'.repeat(201), 'x'.repeat(10_000), 'a\u0002']) t.equal((await s.ask('GET', `/api/search?q=${encodeURIComponent(q)}`)).statusCode, 400, q.slice(0, 9))
   for (const q of ['🚧', '& | ! ( ) :*', '"" -', '-glycol -chiller nothing', 'the']) t.same(await find(q), [], q)
 })
 
@@ -86,7 +86,7 @@ await t.test('of a word on very many tasks and comments the best are found among
   await s.ask('PUT', `/api/projects/${small.id}/members/${s.viewer.id}`, { body: { role: 'viewer' } })
   const seen = await find('flooded', '', s.viewer)
   t.same(seen.map(({ id }: { id: string }) => id).sort(), [...mine.map(({ id }) => id), own.id].sort(), 'who sees few tasks is shown all of theirs')
-  t.same((await find('floo -shaft', '&type=task', s.viewer)).map(({ id }: { id: string }) => id), [mine[0].id])
+  t.same((await find('-shaft floo', '&type=task', s.viewer)).map(({ id }: { id: string }) => id), [mine[0].id])
 })
 
 await t.test('a search is taken apart as it was meant', async (t) => {
