@@ -260,6 +260,6 @@ export const routes: Record<string, Row> = {
   'GET /api/reports/ball/flow': { query: { ...reportFilters, person, by: commaListOf(oneOf('person')) } },
   'GET /api/reports/workload': { query: { ...reportFilters, person } },
   'GET /api/reports/throughput': { query: { ...reportFilters, person, per: oneOf('day') } },
-  'GET /api/reports/projects/health': { query: reportFilters },
+  'GET /api/reports/projects/health': { query: { ...reportFilters, person } },
   'GET /api/reports/tasks/ageing': { query: { ...reportFilters, person } }
 }

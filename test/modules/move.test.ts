@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startApp, type Person } from '../helper.js'
+import { formWith, startApp, type Person } from '../helper.js'
 
 const s = await startApp(t)
 const from = await s.addProject({ code: 'FROM' })
@@ -140,18 +140,20 @@ await t.test('a family of 500 moves in one go, one more does not', async (t) => 
   t.equal((await s.query("select count(distinct event_id)::int as n from event_positions join activity_log on id = event_id where action = 'moved' and version = 2 and (changes #>> '{number,1}')::int > $1", [before]))[0].n, 500)
 })
 
-await t.test('many who move, change, hand over, comment and make families at once lose nothing and never get an error of ours', async (t) => {
+await t.test('many who move, change, pause, comment, attach files and make families at once lose nothing and never get an error of ours', async (t) => {
   const projects = await Promise.all(Array.from({ length: 3 }, () => s.addProject()))
-  const tasks = (await Promise.all(Array.from({ length: 12 }, (_, n) => s.addTask(projects[n % 3].id)))).map(({ id }) => id)
-  const answers = await Promise.all(Array.from({ length: 240 }, (_, n) => {
+  const tasks = (await Promise.all(Array.from({ length: 12 }, (_, n) => s.addTask(projects[n % 3].id, { ball_in_court: s.member.id })))).map(({ id }) => id)
+  const answers = await Promise.all(Array.from({ length: 320 }, (_, n) => {
     const id = tasks[(n * 7) % 12] as string
     const project = projects[(n * 5 + Math.floor(n / 12)) % 3]
-    switch (n % 6) {
+    switch (n % 8) {
       case 0: case 1: return move(id, { project_id: project.id })
       case 2: return s.ask('PATCH', `/api/tasks/${id}`, { body: { parent_id: tasks[(n * 11) % 12] } })
       case 3: return s.ask('PATCH', `/api/tasks/${id}`, { body: { title: `Title ${n}` } })
       case 4: return s.ask('POST', `/api/tasks/${id}/comments`, { body: { body: `Comment ${n}` } })
-      default: return s.ask('POST', `/api/projects/${project.id}/tasks`, { body: { title: 'New', parent_id: n % 4 === 1 ? id : null } })
+      case 5: return s.ask('POST', `/api/tasks/${id}/ball/${n % 16 < 8 ? 'pause' : 'resume'}`, { body: n % 16 < 8 ? { reason: 'Permit' } : undefined })
+      case 6: return s.ask('POST', `/api/tasks/${id}/attachments`, formWith(`File ${n}`, `${n}.txt`))
+      default: return s.ask('POST', `/api/projects/${project.id}/tasks`, { body: { title: 'New', parent_id: n % 16 < 8 ? id : null } })
     }
   }))
   const bad = answers.filter(({ statusCode }) => ![200, 201, 409, 422].includes(statusCode))

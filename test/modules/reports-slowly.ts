@@ -147,8 +147,9 @@ export function slowThroughput (rows: Rows, actor: Actor, now: number, { person,
   return lines
 }
 
-export function slowHealth (rows: Rows, actor: Actor, now: number, filter: Filter) {
-  const { projects, tasks } = seen(rows, actor, filter)
+export function slowHealth (rows: Rows, actor: Actor, now: number, { person, ...filter }: Filter) {
+  const { projects, tasks: all } = seen(rows, actor, filter)
+  const tasks = all.filter((task) => person === undefined || person.includes(task.assignee_id))
   return projects.map((p) => {
     const all = tasks.filter((task) => task.project_id === p.id)
     const open = all.filter(isOpen)

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Id, Nullable, OneOf } from '../../shared/schemas.js'
-import { filtersOn } from '../filters.js'
+import { filtersOn, personFilter } from '../filters.js'
 
 export const ProjectHealth = Type.Object({
   project_id: Id,
@@ -16,5 +16,5 @@ export const ProjectHealth = Type.Object({
   share_done: Nullable(Type.Number(), { description: '0 to 1: done, of all but those that are closed because they will not be done; null when there are none' })
 }, { $id: 'ProjectHealth' })
 
-export const HealthQuery = Type.Object(filtersOn('tasks created'), { additionalProperties: false })
+export const HealthQuery = Type.Object({ ...filtersOn('tasks created'), ...personFilter('to whom the tasks are assigned') }, { additionalProperties: false })
 export type HealthQuery = Static<typeof HealthQuery>

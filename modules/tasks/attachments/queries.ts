@@ -6,6 +6,7 @@ import type { StorageName, StoredFile } from '../../../plugins/storage/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
+import { lookTwice } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Attachment } from './schemas.js'
 
@@ -59,7 +60,7 @@ export interface NewAttachment { id: string, name: string, contentType: string, 
  * @returns undefined when there is no such task to see, or the bytes were given up meanwhile: they were announced too long ago
  */
 export async function createAttachment (db: Db, { taskId, file, actor, origin }: { taskId: string, file: NewAttachment, actor: Actor, origin: Origin }): Promise<AttachmentRow | undefined> {
-  const { rows: [attachment] } = await sql<AttachmentRow>`
+  return lookTwice(async () => (await sql<AttachmentRow>`
     with task as materialized (
       select t.id from tasks t join projects p on p.id = t.project_id
       where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t
@@ -71,8 +72,7 @@ export async function createAttachment (db: Db, { taskId, file, actor, origin }:
       select id, task_id, ${file.name}, ${file.contentType}, ${file.size}::bigint, ${file.sha256}::bytea, ${actor.id}::uuid, at from kept
       returning *, created_at as at
     ), ${recorded('created', sql`jsonb_build_object('name', jsonb_build_array(null, x.name))`, origin)}
-    select id, task_id, name, content_type, size_bytes, encode(sha256, 'hex') as sha256, uploaded_by, version, created_at from x`.execute(db)
-  return attachment
+    select id, task_id, name, content_type, size_bytes, encode(sha256, 'hex') as sha256, uploaded_by, version, created_at from x`.execute(db)).rows[0])
 }
 
 /**
