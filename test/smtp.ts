@@ -23,6 +23,7 @@ export async function startSmtp (t: Teardown, { port = 0, password = 'right' } =
   let decide: Parameters<Mailbox['refuse']>[0] = () => undefined
   const server = new SMTPServer({
     disabledCommands: ['STARTTLS'],
+    closeTimeout: 10, // a client's pool of connections is not waited for
     allowInsecureAuth: true,
     onAuth: (auth, _session, done) => done(auth.password === password ? null : new Error('wrong password'), { user: auth.username }),
     onRcptTo (address, _session, done) {
