@@ -24,6 +24,8 @@ const prefix = 'eden-throwaway-'
 const settings = [
   "cluster_name = 'eden-throwaway'", 'fsync = off', 'synchronous_commit = off', 'full_page_writes = off',
   'dynamic_shared_memory_type = mmap',
+  // It comes when it likes, and its snapshot keeps a test's own VACUUM from marking what was just loaded as visible to all.
+  'autovacuum = off',
   'max_connections = 300', 'max_wal_size = 256MB'
 ]
 

@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import type { FastifyRequest } from 'fastify'
 import type { Db } from './database/index.js'
 import { InvalidValue, withMembers } from './errors.js'
+import { BATCH, inBatches } from './jobs/batches.js'
 
 const InProgress = createError('EDEN_IDEMPOTENCY_IN_PROGRESS', 'the same request is being handled right now', 409)
 const Mismatch = createError('EDEN_IDEMPOTENCY_MISMATCH', 'this Idempotency-Key came with another request before', 422)
@@ -39,19 +40,12 @@ export function idempotencyKeyOf (request: FastifyRequest): string | undefined {
   return key
 }
 
-/** Rows of one statement: a clean-up never holds many locks. */
-const BATCH = 5000
-
 /** Forgets answers that are too old to be repeated. @returns how many */
-async function expireKeys (db: Db, signal?: AbortSignal): Promise<number> {
-  let total = 0
-  for (let count = BATCH; count === BATCH && signal?.aborted !== true; total += count) {
-    const { numAffectedRows } = await sql`
-      delete from idempotency_keys where ctid = any(array(select ctid from idempotency_keys where expires_at <= now() limit ${BATCH} for update skip locked))`.execute(db)
-    count = Number(numAffectedRows)
-  }
-  return total
-}
+const expireKeys = (db: Db, signal?: AbortSignal): Promise<number> => inBatches(async () => {
+  const { numAffectedRows } = await sql`
+    delete from idempotency_keys where ctid = any(array(select ctid from idempotency_keys where expires_at <= now() limit ${BATCH} for update skip locked))`.execute(db)
+  return Number(numAffectedRows)
+}, signal)
 
 /** Decorates `app.once`. */
 export default fp(async function idempotency (app) {

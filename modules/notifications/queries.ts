@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Actor } from '../../plugins/auth.js'
 import type { Db } from '../../plugins/database/index.js'
+import { BATCH, inBatches } from '../../plugins/jobs/batches.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { visibleProject } from '../shared/visibility.js'
 import type { Static } from 'typebox'
@@ -92,20 +93,13 @@ export async function whoWasTold (db: Db, { users, after }: { users: string[], a
   return row as NonNullable<typeof row>
 }
 
-/** Rows of one statement: a clean-up never holds many locks. */
-const BATCH = 5000
-
 /**
  * Deletes what people were told so long ago, read or not.
  * @returns how many
  */
-export async function expireNotifications (db: Db, { days, signal }: { days: number, signal?: AbortSignal }): Promise<number> {
-  let total = 0
-  for (let count = BATCH; count === BATCH && signal?.aborted !== true; total += count) {
-    const { numAffectedRows } = await sql`
-      delete from notifications where id = any(array(
-        select id from notifications where created_at < now() - make_interval(days => ${days}::int) order by created_at limit ${BATCH} for update skip locked))`.execute(db)
-    count = Number(numAffectedRows)
-  }
-  return total
-}
+export const expireNotifications = (db: Db, { days, signal }: { days: number, signal?: AbortSignal }): Promise<number> => inBatches(async () => {
+  const { numAffectedRows } = await sql`
+    delete from notifications where id = any(array(
+      select id from notifications where created_at < now() - make_interval(days => ${days}::int) order by created_at limit ${BATCH} for update skip locked))`.execute(db)
+  return Number(numAffectedRows)
+}, signal)

@@ -127,9 +127,9 @@ export default fp(async function jobs (app) {
 
   app.jobs.schedule({
     name: 'expire_job_runs',
-    description: `forget what jobs did more than ${KEEP_RUNS_DAYS} days ago`,
+    description: `forget what jobs did, or gave up, more than ${KEEP_RUNS_DAYS} days ago`,
     cron: '20 3 * * *',
-    run: async ({ db }) => ({ runs: await expireRuns(db, KEEP_RUNS_DAYS) })
+    run: ({ db }) => expireRuns(db, KEEP_RUNS_DAYS)
   })
 
   if (!config.JOBS_ENABLED) return

@@ -62,6 +62,10 @@ export async function reportAlive (db: Db, { workers, instance }: { workers: str
       and not exists (select from job_workers w where w.worker_id = j.locked_by and w.seen_at >= clock_timestamp() - make_interval(secs => ${GONE_AFTER_SECONDS}))`.execute(db)
   if (gone?.ids == null) return []
   await sql`select graphile_worker.force_unlock_workers(${gone.ids}::text[])`.execute(db)
+  // What had no attempt left is taken by nobody any more: its record would say for ever that it runs.
+  await sql`
+    update job_runs r set state = 'failed', finished_at = clock_timestamp(), error = 'the process that ran it was killed'
+    from graphile_worker.jobs j where r.state = 'running' and j.key = r.id::text and j.locked_at is null and j.attempts >= j.max_attempts`.execute(db)
   return gone.ids
 }
 
@@ -104,13 +108,19 @@ export async function lastRuns (db: Db, jobs: string[]): Promise<LastRun[]> {
 }
 
 /**
- * Forgets runs that ended, except each job's newest.
- * @returns how many
+ * Forgets runs that ended so long ago, except each job's newest, and takes out of the queue what was given up as long ago.
+ * @returns how many of each
  */
-export async function expireRuns (db: Db, days: number): Promise<number> {
-  const { numDeletedRows } = await db.deleteFrom('job_runs')
-    .where('finished_at', '<', sql<string>`clock_timestamp() - make_interval(days => ${days}::int)`)
-    .where(sql<boolean>`exists (select from job_runs newer where newer.job = job_runs.job and newer.slot > job_runs.slot)`)
-    .executeTakeFirst()
-  return Number(numDeletedRows)
+export async function expireRuns (db: Db, days: number): Promise<{ runs: number, given_up: number }> {
+  const { rows: [row] } = await sql<{ runs: number, given_up: number }>`
+    with runs as (
+      delete from job_runs r where r.finished_at < clock_timestamp() - make_interval(days => ${days}::int)
+        and exists (select from job_runs newer where newer.job = r.job and newer.slot > r.slot)
+      returning r.id
+    ), given_up as (
+      select graphile_worker.complete_jobs(array(
+        select id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null and j.updated_at < clock_timestamp() - make_interval(days => ${days}::int)))
+    )
+    select (select count(*) from runs) as runs, (select count(*) from given_up) as given_up`.execute(db)
+  return row as NonNullable<typeof row>
 }

@@ -8,7 +8,7 @@ await t.test('each job is listed with what it does, when it runs next, and what 
   t.match(before.find(({ name }: any) => name === 'expire_job_runs'), { schedule: '20 3 * * *', timezone: 'America/Toronto', attempts: 5, next_run_at: '2026-11-25T08:20:00.000Z', last_run: null })
   await s.app.jobs.runNow('expire_job_runs')
   const after = await s.get('/api/admin/jobs')
-  t.match(after.find(({ name }: any) => name === 'expire_job_runs').last_run, { state: 'succeeded', attempt: 1, slot: '2026-11-25T08:00:00Z', outcome: { runs: 0 }, error: null, requested_by: null, next_attempt_at: null })
+  t.match(after.find(({ name }: any) => name === 'expire_job_runs').last_run, { state: 'succeeded', attempt: 1, slot: '2026-11-25T08:00:00Z', outcome: { runs: 0, given_up: 0 }, error: null, requested_by: null, next_attempt_at: null })
   t.same(after.map(({ name }: any) => name), before.map(({ name }: any) => name))
 })
 

@@ -73,20 +73,24 @@ await t.test('what a killed worker had taken is given back after a minute, and d
   const s = await startApp(t)
   const done = new EventEmitter()
   const job: Job = { name: 'once', description: 'x', cron: '0 0 1 1 *', run: async () => { done.emit('done'); return {} } }
+  const lastTry: Job = { ...job, name: 'last_try', attempts: 1, run: async () => { t.fail('it was tried once'); return {} } }
   const asking = await buildApp({ ...s.app.config }, {})
   asking.jobs.schedule(job)
+  asking.jobs.schedule(lastTry)
   await asking.ready()
   t.teardown(() => asking.close())
   await asking.jobs.tick() // asks for the runs, and does none
   // As a worker leaves it that was killed in the middle, long enough ago.
-  await s.query("update graphile_worker._private_jobs set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes', attempts = 1 where key in (select id::text from job_runs where job = 'once')")
-  await s.query("update graphile_worker._private_job_queues set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes' where queue_name = 'once'")
-  await s.query("update job_runs set state = 'running', attempt = 1, started_at = now() - interval '2 minutes' where job = 'once'")
+  await s.query("update graphile_worker._private_jobs set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes', attempts = 1 where key in (select id::text from job_runs where job in ('once', 'last_try'))")
+  await s.query("update graphile_worker._private_job_queues set locked_by = 'a-worker-that-is-gone', locked_at = now() - interval '2 minutes' where queue_name in ('once', 'last_try')")
+  await s.query("update job_runs set state = 'running', attempt = 1, started_at = now() - interval '2 minutes' where job in ('once', 'last_try')")
   const finished = once(done, 'done')
-  await instance(t, s, { jobs: [job] })
+  await instance(t, s, { jobs: [job, lastTry] })
   await finished
   await eventually(async () => (await runsOf(s, 'once'))[0].state === 'succeeded')
   t.match(await runsOf(s, 'once'), [{ attempt: 2 }])
+  await eventually(async () => (await runsOf(s, 'last_try'))[0].state === 'failed')
+  t.match(await runsOf(s, 'last_try'), [{ attempt: 1, error: 'the process that ran it was killed' }], 'one that has no attempt left does not run for ever')
 })
 
 await t.test('the queue survives the loss of its connections, and closing waits for what runs', async (t) => {
