@@ -137,6 +137,7 @@ await t.test('a family of 500 moves in one go, one more does not', async (t) => 
   const before = await lastNumber(to.id)
   t.equal((await move(parent.id, { project_id: to.id })).statusCode, 200)
   t.same(await s.query('select count(*)::int as n, min(number) as first, max(number) as last from tasks where project_id = $1 and (id = $2 or parent_id = $2)', [to.id, parent.id]), [{ n: 500, first: before + 1, last: before + 500 }])
+  await s.app.events.settled() // positions are given after the answer
   t.equal((await s.query("select count(distinct event_id)::int as n from event_positions join activity_log on id = event_id where action = 'moved' and version = 2 and (changes #>> '{number,1}')::int > $1", [before]))[0].n, 500)
 })
 
