@@ -92,7 +92,8 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
 
     onProgress({ phase: 'analysing', done: 0, total: 1, rows, share: 0.97 })
     await client.query('set statement_timeout = 0')
-    // Freezing waits for a page that is just being written out, instead of passing over it.
+    // Freezing waits for a page that is just being written out, instead of passing over it. The load was committed with its log
+    // on disk: rows of a commit that is not there yet are never marked as visible to everyone.
     await client.query(`vacuum (freeze, analyze) ${names}`)
     await client.query('reset statement_timeout')
     return { ...counts, event_positions: positions }
@@ -109,7 +110,6 @@ async function prepare (client: pg.ClientBase): Promise<void> {
     set local statement_timeout = 0;
     set local idle_in_transaction_session_timeout = 0;
     set local lock_timeout = '60s';
-    set local synchronous_commit = off;
     set local work_mem = '128MB';
     set local maintenance_work_mem = '512MB'`)
   // So that the server gives up soon after a killed client, in the middle of an index too. Not on every system.
