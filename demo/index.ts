@@ -92,8 +92,7 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
 
     onProgress({ phase: 'analysing', done: 0, total: 1, rows, share: 0.97 })
     await client.query('set statement_timeout = 0')
-    // Freezing waits for a page that is just being written out, instead of passing over it. The load was committed with its log
-    // on disk: rows of a commit that is not there yet are never marked as visible to everyone.
+    // Freezing waits for a page that is just being written out, instead of passing over it.
     await client.query(`vacuum (freeze, analyze) ${names}`)
     await client.query('reset statement_timeout')
     return { ...counts, event_positions: positions }
