@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static, type TProperties } from 'typebox'
+import { lockProblems } from './database/identity.js'
 
 /** A variable that is given by its name only: its value never appears in a message. */
 const secret = { secret: true }
@@ -20,15 +21,20 @@ const variables = {
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 300000, default: 10000, description: 'how long requests that run may take to finish after that' }),
 
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'the PostgreSQL to use; without it, and not in production, an embedded one is started', ...secret })),
+  DATABASE_SESSION_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'the same database without a transaction pooler between, for what needs a session: LISTEN, the job queue and migrations; default: DATABASE_URL', ...secret })),
+  EXPECTED_DB_HOST: Type.Optional(Type.String({ pattern: '^[^\\s,/@:]+(,[^\\s,/@:]+)*$', allowed: 'a host name, or several separated by commas', description: 'when set, a database on any other host is refused at the start, and by every command' })),
+  EXPECTED_DB_PROJECT_REF: Type.Optional(Type.String({ pattern: '^[a-z0-9]+$', allowed: 'the reference of a Supabase project, such as abcdefghijklmnopqrst', description: 'when set, the database of any other Supabase project is refused at the start, and by every command' })),
+  DB_POOLER: Type.Enum(['auto', 'session', 'transaction'], { default: 'auto', description: 'what stands between here and PostgreSQL: a transaction pooler, or none and a session pooler; auto knows Supabase\'s by its port, pgbouncer=true in DATABASE_URL, and others by how they behave' }),
   DB_POOL_MAX: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'the most connections this process opens' }),
   DB_SSL_REJECT_UNAUTHORIZED: Type.Boolean({ default: true, description: 'false accepts a certificate that no known authority signed' }),
   DB_STATEMENT_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 15000, description: 'the longest a statement may run; 0 is no limit' }),
   DB_LOCK_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 5000, description: 'the longest a statement may wait for a lock; 0 is no limit' }),
   DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: Type.Integer({ minimum: 0, maximum: 3600000, default: 10000, description: 'the longest a transaction may stand idle; 0 is no limit' }),
   DB_CONNECTION_TIMEOUT_MS: Type.Integer({ minimum: 1, maximum: 600000, default: 5000, description: 'the longest to wait for a connection, from the pool or from the server' }),
-  DB_PREPARED_STATEMENTS: Type.Boolean({ default: true, description: 'false where a transaction pooler stands between: it may not know a statement that another connection prepared' }),
-  DB_LISTEN: Type.Boolean({ default: true, description: 'false where a transaction pooler stands between, which forgets a LISTEN: live streams then wake by the poll alone' }),
+  DB_PREPARED_STATEMENTS: Type.Optional(Type.Boolean({ description: 'whether hot statements are prepared once and then named; default: as DB_POOLER says, for a transaction pooler may not know a statement that another connection prepared' })),
+  DB_LISTEN: Type.Optional(Type.Boolean({ description: 'whether live streams are woken by LISTEN, or by the poll alone; default: as DB_POOLER says, for a transaction pooler forgets a LISTEN' })),
   DB_SLOW_QUERY_MS: Type.Integer({ minimum: 1, maximum: 3600000, default: 500, description: 'a statement slower than this is logged, without its data' }),
+  DB_SLOW_QUERY_PLANS: Type.Boolean({ default: false, description: 'whether the plan of a slow statement is logged too: each at most once in ten minutes, on a connection of its own' }),
 
   EDEN_DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'where the embedded database lives' }),
   PG_BIN: Type.Optional(Type.String({ minLength: 1, description: 'a folder with initdb, pg_ctl and postgres to use for the embedded database instead of the packaged ones' })),
@@ -79,6 +85,12 @@ export type Config = Static<typeof ConfigSchema>
 /** The environment asks for something that is not allowed. `message` has one line per variable. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
+  /** `WRONG_DATABASE` when nothing is wrong but that the database is not the one that is expected. */
+  readonly code: 'INVALID' | 'WRONG_DATABASE'
+  constructor (message: string, code: ConfigError['code'] = 'INVALID') {
+    super(message)
+    this.code = code
+  }
 }
 
 /** The environment of this process, with `.env` of the working directory below it (what is set already wins). */
@@ -97,14 +109,14 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
   // `$id`-free and used once: Ajv for coercion and defaults, as in the rest of the service.
   const validate = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false }).compile<Config>(ConfigSchema)
   const problems = validate(given) ? crossChecks(given as Config) : [...new Set((validate.errors ?? []).map((error) => explain(error, asGiven)))]
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'), problems.every((line) => line.startsWith('EXPECTED_DB_')) ? 'WRONG_DATABASE' : 'INVALID')
   return given as Config
 }
 
 function crossChecks (config: Config): string[] {
   const zone = isTimeZone(config.JOBS_TIMEZONE) ? [] : [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
   const storage = config.FILES_STORAGE === 's3' ? (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const).filter((name) => config[name] === undefined) : []
-  return [...productionChecks(config), ...zone, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+  return [...productionChecks(config), ...lockProblems(config), ...zone, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
 }
 
 function productionChecks (config: Config): string[] {

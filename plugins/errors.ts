@@ -4,7 +4,8 @@ import fp from 'fastify-plugin'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
-import { isUnreachable, refusalOf } from './database/refusals.js'
+import { causeOf, isAway, type Cause } from './database/causes.js'
+import { refusalOf } from './database/refusals.js'
 import { Problem } from './problem.js'
 
 /** Members that a problem carries beside the standard ones, such as the version that a stale write should have had. */
@@ -45,6 +46,31 @@ const frameworkCodes: Record<string, string> = {
 
 type Answer = ProblemMembers & Pick<Problem, 'status' | 'code' | 'detail'>
 
+const isOurs = ({ code }: FastifyError) => code?.startsWith('EDEN_') === true
+
+/** The public answer to a database that is away, full, slow or not of this release; undefined when the error is none of its. */
+function failureOf (error: FastifyError): Answer | undefined {
+  if (isOurs(error)) return undefined
+  const cause = causeOf(error)
+  if (cause.code === 'pool_exhausted') return { status: 503, code: 'EDEN_POOL_EXHAUSTED', detail: 'all connections to the database are in use: try again shortly' }
+  if (cause.code === 'statement_timeout') return { status: 503, code: 'EDEN_TOO_SLOW', detail: 'this took too long and was stopped' }
+  if (isAway(cause)) return { status: 503, code: 'EDEN_DATABASE_UNAVAILABLE', detail: 'the database cannot be reached: try again shortly' }
+  if (schemaCauses.has(cause.code)) return { status: 500, code: 'EDEN_SCHEMA_MISMATCH', detail: 'the database is not of this release: an operator has to bring it up to date' }
+  return undefined
+}
+
+const schemaCauses = new Set(['table_missing', 'column_missing', 'function_missing', 'type_mismatch'])
+
+/** What the log says of a failure beside the error: why, and which section of the runbook fixes it. */
+function reasonOf (error: FastifyError): { cause: string, runbook: string } {
+  const own: Record<string, Pick<Cause, 'code' | 'runbook'>> = {
+    EDEN_OVERLOADED: { code: 'overloaded', runbook: 'docs/runbook.md#issue-high-response-times' },
+    EDEN_STORAGE_UNAVAILABLE: { code: 'storage_unavailable', runbook: 'docs/runbook.md#issue-service-is-down' }
+  }
+  const { code, runbook } = own[error.code] ?? causeOf(isOurs(error) ? undefined : error)
+  return { cause: code, runbook }
+}
+
 function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer {
   if (error.validation !== undefined) {
     const errors = error.validation.map(({ instancePath, params, message }) => ({
@@ -55,18 +81,19 @@ function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer 
   }
   const refusal = refusalOf(error)
   if (refusal !== undefined) return refusal
-  if (isUnreachable(error)) return { status: 503, code: 'EDEN_DATABASE_UNAVAILABLE', detail: 'the database cannot be reached: try again shortly' }
+  const failure = failureOf(error)
+  if (failure !== undefined) return failure
   const status = error.statusCode ?? 500
   // Nothing internal leaves, in any environment: what went wrong is in the log, under the request id.
-  if (status >= 500 && !error.code?.startsWith('EDEN_')) return { status, code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' }
-  const code = error.code?.startsWith('EDEN_') ? error.code : frameworkCodes[error.code] ?? 'EDEN_BAD_REQUEST'
+  if (status >= 500 && !isOurs(error)) return { status, code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' }
+  const code = isOurs(error) ? error.code : frameworkCodes[error.code] ?? 'EDEN_BAD_REQUEST'
   return { status, code, detail: error.message, ...error.members }
 }
 
 /** Answers with a problem (RFC 9457). */
 function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, code, detail, ...members } = problemOf(error)
-  if (status >= 500) request.log.error({ err: error, code }, 'request failed')
+  if (status >= 500) request.log.error({ err: error, code, ...reasonOf(error) }, 'request failed')
   reply.header('x-request-id', request.id) // an error before routing comes before the hook that sets it
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import { sql } from 'kysely'
 import { Type } from 'typebox'
-import { isUnreachable } from './database/refusals.js'
+import { causeOf, explain } from './database/causes.js'
 
 /** A probe has a time-out of its own, usually a second or more: an answer must come before it. */
 const PROBE_TIMEOUT_MS = 1500
@@ -16,19 +16,6 @@ const NotReady = Type.Object({ ready: Type.Literal(false), reason: Type.String()
 const Quick = Type.Object({ healthy: Type.Boolean(), status: Type.Enum(['healthy', 'unhealthy'], { type: 'string' }), timestamp: Time })
 const Ping = Type.Object({ db: Type.Literal('ok'), rows: Type.Array(Type.Object({ ok: Type.Integer() })), latency_ms: Type.Number() })
 const PingFailed = Type.Object({ db: Type.Literal('error'), error: Type.String() })
-
-/** What an operator can act on, without the address, the user or the password in a driver's message. */
-function causeOf (error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ECONNREFUSED') return 'connection refused: is PostgreSQL running, and are host and port in DATABASE_URL right?'
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host in DATABASE_URL is not known'
-  if (code === '28P01' || code === '28000') return 'the user or the password in DATABASE_URL is refused'
-  if (code === '3D000') return 'the database in DATABASE_URL does not exist'
-  if (code === '53300') return 'the server has no connection left: lower DB_POOL_MAX or raise max_connections'
-  if (code === 'PROBE_TIMEOUT' || /timeout/i.test(message)) return 'no answer in time: the server or the pool is overloaded, or the network drops packets'
-  if (/Tenant or user not found/i.test(message)) return 'Tenant or user not found: wrong pooler host or project in DATABASE_URL'
-  return isUnreachable(error) ? 'the connection was lost' : `the database refused (${code ?? 'unknown error'})`
-}
 
 function withinProbeTime<T> (work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout
@@ -50,7 +37,7 @@ export default fp(async function health (app) {
       asked = Date.now()
       answer = withinProbeTime(app.pendingMigrations()).then(
         (pending) => pending.length > 0 ? `migrations pending: ${pending.join(', ')}` : undefined,
-        (error) => `database unreachable: ${causeOf(error)}`
+        (error) => `database unreachable: ${explain(causeOf(error))}`
       )
     }
     return answer
@@ -86,8 +73,9 @@ export default fp(async function health (app) {
         const { rows } = await withinProbeTime(sql<{ ok: number }>`select 1 as ok`.execute(app.db))
         return { db: 'ok', rows, latency_ms: Math.round((performance.now() - start) * 100) / 100 }
       } catch (error) {
-        app.log.warn({ err: error }, 'the database does not answer')
-        return reply.code(503).send({ db: 'error', error: causeOf(error) })
+        const cause = causeOf(error)
+        app.log.warn({ err: error, cause: cause.code, runbook: cause.runbook }, 'the database does not answer')
+        return reply.code(503).send({ db: 'error', error: explain(cause) })
       }
     })
 }, { name: 'health', dependencies: ['database', 'migrations', 'auth', 'shutdown'] })

@@ -76,7 +76,7 @@ export default fp(async function wakeups (app) {
     subscribe (channel, wake) {
       const isNew = !subscribers.has(channel)
       subscribers.set(channel, [...subscribers.get(channel) ?? [], wake])
-      if (!config.DB_LISTEN || closing) return
+      if (config.DB_LISTEN === false || closing) return
       if (subscribers.size === 1 && isNew) connect()
       else if (isNew && listening && client !== undefined) listenTo(client, channel).then(() => wake(undefined), () => {})
     }

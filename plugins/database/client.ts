@@ -57,7 +57,7 @@ function connectionOptions (url: string, rejectUnauthorized: boolean): Pick<pg.P
 export function createPool (url: string, config: Config): pg.Pool {
   return new pg.Pool({
     ...connectionOptions(url, config.DB_SSL_REJECT_UNAUTHORIZED),
-    Client: config.DB_PREPARED_STATEMENTS ? NamedStatementClient : pg.Client,
+    Client: config.DB_PREPARED_STATEMENTS !== false ? NamedStatementClient : pg.Client,
     types,
     max: config.DB_POOL_MAX,
     application_name: 'eden-erp',

@@ -49,13 +49,3 @@ export function refusalOf (error: unknown): Refusal | undefined {
   if (!(error instanceof pg.DatabaseError)) return undefined
   return byConstraint[error.constraint ?? ''] ?? bySqlState[error.code ?? ''] ?? bySqlState[error.code?.slice(0, 2) ?? '']
 }
-
-/** Errors of a socket, and the SQLSTATE classes of a server that is away, full, or going down. */
-const unreachable = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|08|53|57P0|XX000$)/
-
-/** Whether the database could not be reached, as opposed to having refused. */
-export function isUnreachable (error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code } = error as NodeJS.ErrnoException
-  return (code !== undefined && unreachable.test(code)) || /^(Connection terminated|timeout exceeded when trying to connect|Client was closed|Client has encountered a connection error)/i.test(error.message)
-}
