@@ -13,7 +13,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:push': { summary: 'apply pending migrations', run: onDatabase(push) },
   'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
-  'db:types': { summary: 'write the Kysely types of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
+  'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },

@@ -1,7 +1,7 @@
 import neostandard, { resolveIgnoresFromGitignore } from 'neostandard'
 
 export default [
-  { ignores: ['plugins/database/types.generated.ts'] },
+  { ignores: ['plugins/database/*.generated.ts'] },
   ...neostandard({ ts: true, ignores: resolveIgnoresFromGitignore() }),
   {
     rules: {

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { generateTypes, typesFile } from '../commands/generate-types.js'
+import { generateSchema, generateTypes, schemaFile, typesFile } from '../commands/generate-types.js'
 import { migrateToLatest } from '../commands/migrate.js'
 import { createMigrator, knownMigrations } from '../plugins/database/migrator.js'
 import { constraintNames } from '../plugins/database/refusals.js'
-import { createTestDatabase, emptyDatabase } from './database.js'
+import { createTestDatabase, emptyDatabase, execute } from './database.js'
 
 function connect (t: Test, url: string): Kysely<any> {
   const db = new Kysely<any>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 1 }) }) })
@@ -71,6 +71,13 @@ await t.test('migrating an up-to-date database does nothing, and two at once do 
 await t.test('the types of Kysely are those of the migrated database', async (t) => {
   const url = await createTestDatabase(t as never)
   t.equal(await readFile(typesFile, 'utf8'), await generateTypes(url), 'run `npm run db:types`')
+})
+
+await t.test('the schema that a database is held to is that of the migrations, wherever the extensions are', async (t) => {
+  const url = await createTestDatabase(t as never)
+  t.equal(await readFile(schemaFile, 'utf8'), await generateSchema(url), 'run `npm run db:types`')
+  await execute(url, 'create schema extensions', 'alter extension citext set schema extensions', 'create table public.kysely_of_mine (id int)')
+  t.equal(await generateSchema(url), await readFile(schemaFile, 'utf8'))
 })
 
 await t.test('every constraint that has a public answer exists', async (t) => {
