@@ -63,6 +63,16 @@ function devIdentity (request: FastifyRequest): { email: string } | { id: string
   return id !== undefined && uuid.test(id) ? { id } : undefined
 }
 
+/** Why a token is refused, for the log: what the library calls it, in words. */
+const refusals: Record<string, string> = {
+  FAST_JWT_EXPIRED: 'token expired',
+  FAST_JWT_INVALID_SIGNATURE: 'wrong signature',
+  FAST_JWT_INVALID_ALGORITHM: 'wrong algorithm',
+  FAST_JWT_INVALID_CLAIM_VALUE: 'wrong issuer',
+  FAST_JWT_MISSING_REQUIRED_CLAIM: 'a claim is missing',
+  FAST_JWT_MALFORMED: 'malformed token'
+}
+
 function isPublic ({ method, url }: Pick<RouteOptions, 'method' | 'url'>): boolean {
   return [method].flat().every((one) => one === 'OPTIONS' || url.startsWith(publicPrefix) || publicRoutes.has(`${one === 'HEAD' ? 'GET' : one} ${url}`))
 }
@@ -79,23 +89,35 @@ export default fp(async function auth (app) {
     await app.register(jwt, accessTokens(config.JWT_SECRET))
   }
 
-  async function identify (request: FastifyRequest): Promise<Actor | undefined> {
+  async function identify (request: FastifyRequest): Promise<Actor> {
     const [scheme, token] = header(request, 'authorization')?.split(' ') ?? []
     if (scheme !== undefined) {
-      if (scheme.toLowerCase() !== 'bearer' || token === undefined || config.JWT_SECRET === undefined) return undefined
-      const { sub } = await verify(token)
-      return uuid.test(sub) ? findActor(app.db, { id: sub }) : undefined
+      if (scheme.toLowerCase() !== 'bearer' || token === undefined) refuse(request, 'not a bearer token')
+      if (config.JWT_SECRET === undefined) refuse(request, 'JWT_SECRET is not set')
+      const { sub } = verify(request, token)
+      return (uuid.test(sub) ? await findActor(app.db, { id: sub }) : undefined) ?? refuse(request, 'unknown or inactive person')
     }
-    const named = devHeaders ? devIdentity(request) : undefined
-    return named && findActor(app.db, named)
+    const named = devIdentity(request)
+    if (named === undefined) refuse(request, 'no identity')
+    if (!devHeaders) {
+      app.security(request, 'development_headers_ignored')
+      refuse(request, 'no identity')
+    }
+    return await findActor(app.db, named) ?? refuse(request, 'unknown or inactive person')
   }
 
-  async function verify (token: string): Promise<{ sub: string }> {
+  function verify (request: FastifyRequest, token: string): { sub: string } {
     try {
       return app.jwt.verify<{ sub: string }>(token)
-    } catch (cause) {
-      throw Object.assign(new Unauthenticated(), { cause })
+    } catch (error) {
+      return refuse(request, refusals[(error as { code?: string }).code ?? ''] ?? 'token refused')
     }
+  }
+
+  /** The log says why; the answer does not. */
+  function refuse (request: FastifyRequest, reason: string): never {
+    app.security(request, 'sign_in_refused', { reason })
+    throw new Unauthenticated()
   }
 
   app.decorateRequest('actor', null as never)
@@ -108,8 +130,10 @@ export default fp(async function auth (app) {
     const { permission } = request.routeOptions.config
     if (permission === undefined) return
     const actor = await identify(request)
-    if (actor === undefined) throw new Unauthenticated()
     request.actor = actor
-    if (permission !== SELF && !actor.permissions.includes(permission)) throw new Forbidden(permission)
+    if (permission !== SELF && !actor.permissions.includes(permission)) {
+      app.security(request, 'permission_refused', { permission })
+      throw new Forbidden(permission)
+    }
   })
 }, { name: 'auth', dependencies: ['settings', 'database', 'errors'] })

@@ -33,6 +33,7 @@ const variables = {
   DB_CONNECTION_TIMEOUT_MS: Type.Integer({ minimum: 1, maximum: 600000, default: 5000, description: 'the longest to wait for a connection, from the pool or from the server' }),
   DB_PREPARED_STATEMENTS: Type.Optional(Type.Boolean({ description: 'whether hot statements are prepared once and then named; default: as DB_POOLER says, for a transaction pooler may not know a statement that another connection prepared' })),
   DB_LISTEN: Type.Optional(Type.Boolean({ description: 'whether live streams are woken by LISTEN, or by the poll alone; default: as DB_POOLER says, for a transaction pooler forgets a LISTEN' })),
+  PROBE_TIMEOUT_MS: Type.Integer({ minimum: 50, maximum: 60000, default: 900, description: 'how long a probe waits for the database; less than the prober itself does' }),
   DB_SLOW_QUERY_MS: Type.Integer({ minimum: 1, maximum: 3600000, default: 500, description: 'a statement slower than this is logged, without its data' }),
   DB_SLOW_QUERY_PLANS: Type.Boolean({ default: false, description: 'whether the plan of a slow statement is logged too: each at most once in ten minutes, on a connection of its own' }),
 
@@ -54,6 +55,7 @@ const variables = {
   JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
+  METRICS_WINDOW_SECONDS: Type.Integer({ minimum: 5, maximum: 3600, default: 300, description: 'how far back rates, response times and alerts look' }),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
 
   APP_URL: Type.String({ pattern: '^https?://[^\\s?#]*[^\\s?#/]$', default: 'http://127.0.0.1:3000', description: 'where the web front end is: links in e-mails lead there', allowed: 'a URL like https://erp.example.com, without a slash at its end' }),
@@ -72,7 +74,7 @@ const variables = {
   JOBS_TICK_MS: Type.Integer({ minimum: 10, maximum: 60000, default: 5000, description: 'how often an instance looks for jobs that are due' }),
 
   PRESSURE_MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60000, default: 1000, description: 'requests are shed (503) above this mean delay of the event loop; 0 turns it off' }),
-  PRESSURE_MAX_HEAP_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this heap size; 0 turns it off' }),
+  PRESSURE_MAX_HEAP_BYTES: Type.Optional(Type.Integer({ minimum: 0, description: 'requests are shed above this heap size; default: 95 % of what the heap may have; 0 turns it off' })),
   PRESSURE_MAX_RSS_BYTES: Type.Integer({ minimum: 0, default: 0, description: 'requests are shed above this resident size; 0 turns it off' })
 } satisfies TProperties
 

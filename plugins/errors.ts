@@ -90,9 +90,17 @@ function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer 
   return { status, code, detail: error.message, ...error.members }
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What was answered, when it was an error: public, as the client got it. */
+    problem: Pick<Problem, 'code' | 'detail'> | null
+  }
+}
+
 /** Answers with a problem (RFC 9457). */
 function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, code, detail, ...members } = problemOf(error)
+  request.problem = { code, detail }
   if (status >= 500) request.log.error({ err: error, code, ...reasonOf(error) }, 'request failed')
   reply.header('x-request-id', request.id) // an error before routing comes before the hook that sets it
   if (status === 401) reply.header('www-authenticate', 'Bearer')
@@ -112,6 +120,7 @@ function sendProblem (error: FastifyError, request: FastifyRequest, reply: Fasti
 /** Every error becomes a problem; registered before all routes, or they are not covered. */
 export default fp(async function errors (app) {
   app.addSchema(Problem)
+  app.decorateRequest('problem', null)
   app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
   app.setNotFoundHandler((request, reply) => sendProblem(new RouteNotFound(`${request.method} ${request.url.split('?', 1)[0]}`) as FastifyError, request, reply))
 }, { name: 'errors' })

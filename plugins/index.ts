@@ -2,20 +2,23 @@ import compress from '@fastify/compress'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
+import alerts from './alerts/index.js'
 import auth from './auth.js'
 import type { Config } from './config.js'
+import databaseState from './database-state.js'
 import database from './database/index.js'
 import errors from './errors.js'
 import events from './events.js'
-import health from './health.js'
+import health from './health/index.js'
 import idempotency from './idempotency.js'
 import jobs from './jobs/index.js'
 import mail from './mail.js'
-import metrics from './metrics.js'
-import migrations from './migrations.js'
+import metrics from './metrics/index.js'
 import openapi from './openapi.js'
 import pressure from './pressure.js'
+import requestContext from './request-context.js'
 import requestLog from './request-log.js'
+import security from './security.js'
 import settings, { type Clock } from './settings.js'
 import shutdown from './shutdown.js'
 import slowBodies from './slow-bodies.js'
@@ -30,6 +33,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(settings, options) // what all others ask for
   await app.register(errors) // before every route, or those are not covered
   await app.register(requestLog) // before whatever may refuse: refusals are logged and carry the request id too
+  await app.register(requestContext) // before whatever may ask the database
   await app.register(shutdown) // before whatever may answer: in the end every answer closes its connection
   await app.register(slowBodies) // before whatever may wait for a body
   await app.register(helmet, { global: true }) // headers on every answer, refusals included
@@ -45,8 +49,10 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(openapi) // before the routes that it describes
   await app.register(validation) // before the routes whose lists it splits
   await app.register(metrics) // before the routes that it counts
-  await app.register(migrations)
+  await app.register(security) // counts there; auth calls it when requests come
+  await app.register(databaseState)
   await app.register(health)
+  await app.register(alerts) // after what they look at
   await app.register(version)
   await app.register(storage)
   await app.register(events) // before the modules that consume them

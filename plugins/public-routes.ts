@@ -8,6 +8,9 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   'GET /api/health/live',
   'GET /api/health/ready',
   'GET /api/health/quick',
+  'GET /api/health/detailed',
+  'GET /api/health/metrics',
+  'GET /api/health/status',
   'GET /db/ping',
   'GET /version',
   'GET /metrics', // wants METRICS_TOKEN, where that is set

@@ -26,6 +26,8 @@ export function loggerOptions (config: Config): Pick<FastifyServerOptions, 'logg
   }
 }
 
+const toMicroseconds = (milliseconds: number) => Math.round(milliseconds * 1000) / 1000
+
 /** One line for each answer, with what an operator asks first; and the request id in every answer. */
 export default fp(async function requestLog (app) {
   app.addHook('onRequest', async (request, reply) => {
@@ -35,11 +37,14 @@ export default fp(async function requestLog (app) {
     // Probes come every second: they are worth a line only when they fail.
     const level = request.routeOptions.config.probe === true && reply.statusCode < 400 ? 'debug' : 'info'
     request.log[level]({
+      user_id: request.actor?.id,
       method: request.method,
       route: request.routeOptions.url,
       status: reply.statusCode,
-      duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
-      user_id: request.actor?.id
+      code: request.problem?.code,
+      duration_ms: toMicroseconds(reply.elapsedTime),
+      db_ms: toMicroseconds(request.databaseUse?.milliseconds ?? 0),
+      db_queries: request.databaseUse?.statements ?? 0
     }, 'request')
   })
 }, { name: 'request-log', dependencies: ['settings'] })

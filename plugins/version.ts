@@ -38,7 +38,6 @@ export default fp(async function version (app) {
     commit: build?.commit ?? null,
     built_at: build?.built_at ?? null,
     node: process.version,
-    // Which release runs is worth knowing most when the database is away.
-    schema: await app.schemaVersion().catch(() => null)
+    schema: await app.schemaVersion() // null when the database is away: which release runs is worth knowing most then
   }))
-}, { name: 'version', dependencies: ['migrations', 'auth'] })
+}, { name: 'version', dependencies: ['database-state', 'auth'] })

@@ -16,7 +16,7 @@ export const streamRoutes: FastifyPluginAsyncTypebox<{ hub: Hub }> = async (app,
   const { config } = app
 
   app.get('/stream', {
-    config: { permission: SELF, disableMetrics: true }, // its duration is that of a visit, not of work
+    config: { permission: SELF, disableMetrics: true, untimed: true }, // its duration is that of a visit, not of work
     compress: false, // a compressor would hold back what is to arrive at once
     exposeHeadRoute: false, // it would never end
     schema: {

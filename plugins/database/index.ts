@@ -7,8 +7,8 @@ import type { DB } from './types.generated.js'
 /** The pool or a transaction: what every query function takes first. */
 export type Db = Kysely<DB>
 
-/** One statement that was sent: what it does, how long it took, and whether it failed. Never its data. */
-export interface QueryTiming { operation: string, milliseconds: number, failed: boolean }
+/** One statement that was sent: what it does, how long it took, and the error when it failed. Never its data. */
+export interface QueryTiming { operation: string, milliseconds: number, error?: unknown }
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,9 +37,9 @@ export default fp(async function database (app) {
   const db = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
     log (event) {
-      const timing = { operation: operationOf(event), milliseconds: event.queryDurationMillis, failed: event.level === 'error' }
+      const timing: QueryTiming = { operation: operationOf(event), milliseconds: event.queryDurationMillis, ...event.level === 'error' ? { error: event.error } : {} }
       for (const listener of listeners) listener(timing)
-      if (timing.milliseconds > config.DB_SLOW_QUERY_MS) app.log.warn({ ...timing, sql: event.query.sql }, 'slow statement')
+      if (timing.milliseconds > config.DB_SLOW_QUERY_MS) app.log.warn({ operation: timing.operation, milliseconds: timing.milliseconds, sql: event.query.sql }, 'slow statement')
     }
   })
   app.decorate('pool', pool)

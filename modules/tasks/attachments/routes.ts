@@ -53,7 +53,7 @@ export const attachmentRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/attachments/:id/content', {
     compress: false, // or lengths and ranges would be of something else
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', untimed: true },
     schema: {
       operationId: 'getAttachmentContent',
       summary: 'The bytes of a file, to be saved',
@@ -90,7 +90,7 @@ const uploadRoute: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(multipart)
 
   app.post('/tasks/:id/attachments', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', untimed: true },
     schema: { operationId: 'createAttachment', summary: 'Add a file to a task', tags, params: IdParams, consumes: ['multipart/form-data'], form: Upload, querystring: NoQuery, response: { 201: ref(Attachment), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id: taskId } } = request
