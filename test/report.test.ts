@@ -8,13 +8,14 @@ const run = (tap: string) => {
   return { said: said.join('\n'), totals: report.totals }
 }
 
-t.test('a file that passes is one line, and what its tests print is passed on', async (t) => {
+t.test('a file that passes is one line; what its tests say, and what they skip and why, is passed on', async (t) => {
   const { said, totals } = run(`TAP version 14
 1..1
 # Subtest: test/a.test.ts
     # Subtest: adds
         ok 1 - should be equal
         hello from a test
+        # and a comment
         ok 2 - later # SKIP not here
         1..2
     ok 1 - adds # time=5.538ms
@@ -25,7 +26,7 @@ ok 1 - test/a.test.ts # time=1211.699ms
 
 # { total: 2, pass: 1, skip: 1 }
 # time=978.201ms`)
-  t.equal(said, '    hello from a test\nok   test/a.test.ts  1.2 s')
+  t.equal(said, '    hello from a test\n    and a comment\n  skipped: test/a.test.ts > adds > later > not here\nok   test/a.test.ts  1.2 s')
   t.same(totals, { passed: 1, failed: 0, skipped: 1 })
 })
 

@@ -9,7 +9,7 @@ function isWorthReading (line: string, ofProcess: boolean): boolean {
 
 /**
  * Turns tap's own output (TAP 14) into what a reader wants: a line per file as it ends, every failed assertion with its
- * place and difference, and what the tests printed themselves. Passed assertions are only counted.
+ * place and difference, what was skipped and why, and what the tests said themselves. Passed assertions are only counted.
  * @param print takes one line
  */
 export function createReport (print: (line: string) => void) {
@@ -30,6 +30,8 @@ export function createReport (print: (line: string) => void) {
       print(`\n  ✖ ${what.filter(Boolean).join(' > ')}`)
     }
     diagnostics = { indent: depth * 4 + 2, show: failed && !isTodo && !explained }
+    const skip = /^skip\b:? *(.*)$/i.exec(directive)
+    if (skip !== null) print(`  skipped: ${[...path.slice(0, depth), name, skip[1]].filter(Boolean).join(' > ')}`)
     if (failed && !isTodo) shown = depth
     if (depth > 0) return
     const ms = /time=([\d.]+)ms/.exec(directive)?.[1]
@@ -57,8 +59,9 @@ export function createReport (print: (line: string) => void) {
       } else if (indent === 0 && line.startsWith('# { ')) {
         const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(line)?.[1] ?? 0)
         Object.assign(totals, { passed: count('pass'), failed: count('fail'), skipped: count('skip') + count('todo') })
-      } else if (indent >= 4 && line !== '' && !/^(# |\d+\.\.\d+)/.test(line)) {
-        print(text.slice(4)) // what a test printed, one level in because its file is a subtest
+      } else if (indent >= 4 && line !== '' && !/^(# (time=|failed |skip: |todo: |\{ )|\d+\.\.\d+)/.test(line)) {
+        // What a test printed or commented on, one level in because its file is a subtest.
+        print(text.slice(4).replace(/^( *)# /, '$1'))
       }
     },
     totals
