@@ -17,6 +17,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
+  'docs:api': { summary: 'write docs/api-summary.md', run: async () => (await import('./commands/describe-api.js')).writeApiSummary() },
   token: {
     summary: 'print an access token for a person: their e-mail address',
     run: (config, argv) => withDatabase(config, console.error, async (url, secret) => {

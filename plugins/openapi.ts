@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { SELF } from './auth.js'
 import { publicRoutes } from './public-routes.js'
 
 const description = `
@@ -10,6 +11,7 @@ The coordination backend of a mechanical-electrical-plumbing contractor.
 - A resource has an \`ETag\`. \`If-Match\` on a change refuses a stale one (412).
 - Errors are problems (RFC 9457) with a stable \`code\`; \`errors\` names the fields.
 - Times are RFC 3339 in UTC.
+- \`x-permission\` is the permission that a caller needs; \`${SELF}\`: any signed-in person, who reaches what is their own.
 `
 
 declare module 'fastify' {
@@ -43,6 +45,7 @@ export default fp(async function openapi (app) {
       schema: {
         ...schema,
         ...publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { security: [] } : {},
+        ...route.config?.permission === undefined ? {} : { 'x-permission': route.config.permission },
         ...schema?.form === undefined ? {} : { body: schema.form }
       }
     })

@@ -1,9 +1,13 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import t from 'tap'
+import { apiDocument, apiSummary } from '../../commands/describe-api.js'
+import { publicRoutes } from '../../plugins/public-routes.js'
 import { startApp } from '../helper.js'
 
 const s = await startApp(t)
 const document = (await s.app.inject('/openapi.json')).json()
-type Operation = { operationId?: string, summary?: string, tags?: string[], responses: Record<string, any>, security?: unknown[] }
+type Operation = { operationId?: string, summary?: string, tags?: string[], responses: Record<string, any>, security?: unknown[], 'x-permission'?: string }
 const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, ...operation })))
 
@@ -31,6 +35,22 @@ await t.test('every operation of the API answers errors as problems', async (t) 
   for (const { name, responses } of operations.filter(({ name }) => name.includes(' /api/') && !name.includes('/health'))) {
     for (const range of ['4XX', '5XX']) t.equal(responses[range]?.content?.['application/problem+json']?.schema?.$ref, '#/components/schemas/Problem', `${name} ${range}`)
   }
+})
+
+await t.test('every operation says which permission it wants, or is public', async (t) => {
+  const permissions = await s.query<{ code: string }>('select code from permissions')
+  const known = new Set(['self', ...permissions.map(({ code }) => code)])
+  for (const { name, security, 'x-permission': permission } of operations) {
+    const isPublic = publicRoutes.has(name.replaceAll(/\{(\w+)\}/g, ':$1'))
+    t.same(security, isPublic ? [] : undefined, name)
+    t.ok(isPublic ? permission === undefined : known.has(permission ?? ''), `${name} wants ${permission}`)
+  }
+})
+
+await t.test('docs/api-summary.md has every operation, as the document has it', async (t) => {
+  const page = await readFile(path.join(import.meta.dirname, '..', '..', 'docs', 'api-summary.md'), 'utf8')
+  t.equal(page, apiSummary(await apiDocument()), 'run `npm run docs:api`')
+  t.same([...page.matchAll(/^\| ([A-Z]+) \| `([^`]+)`/gm)].map(([, method, url]) => `${method} ${url}`).sort(), operations.map(({ name }) => name).sort())
 })
 
 await t.test('the page to read it brings everything it needs along, and its policy lets it', async (t) => {
