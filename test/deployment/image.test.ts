@@ -39,16 +39,21 @@ async function snapshot (folder: string, except: string): Promise<Map<string, st
   return files
 }
 
-/** How the image's commands run here: its user where we may become it, its environment, and no other. */
-function options ({ workdir, environment, user }: Image, more: Record<string, string>) {
+/**
+ * How a command of the image runs here: as its user, where we may become that, and in its environment and no other. `env -i`
+ * sees to that: tap would give the processes it knows of something to write down, in a folder that the image's user may not touch.
+ */
+function inImage ({ workdir, environment, user }: Image, [program = '', ...argv]: string[], more: Record<string, string>) {
   const [uid, gid] = user.split(':').map(Number)
-  return { cwd: workdir, env: { PATH: process.env.PATH, ...environment, ...more }, ...process.getuid?.() === 0 ? { uid, gid } : {} }
+  const variables = Object.entries({ PATH: process.env.PATH, ...environment, ...more }).map(([name, value]) => `${name}=${value}`)
+  const file = program === 'node' ? process.execPath : program
+  return { file: 'env', argv: ['-i', ...variables, file, ...argv], options: { cwd: workdir, ...process.getuid?.() === 0 ? { uid, gid } : {} } }
 }
 
 /** Runs one command to its end. */
-async function command (image: Image, [program, ...argv]: string[], environment: Record<string, string>): Promise<{ code: number, output: string }> {
-  const file = program === 'node' ? process.execPath : program as string
-  return promisify(execFile)(file, argv, options(image, environment))
+async function command (image: Image, words: string[], environment: Record<string, string>): Promise<{ code: number, output: string }> {
+  const { file, argv, options } = inImage(image, words, environment)
+  return promisify(execFile)(file, argv, options)
     .then(({ stdout }) => ({ code: 0, output: stdout }), (error) => ({ code: error.code, output: `${error.stdout}${error.stderr}` }))
 }
 
@@ -56,9 +61,9 @@ interface Service { child: ChildProcess, base: string, ended: Promise<{ code: nu
 
 /** Starts what CMD says, and waits until it listens. */
 async function serve (t: Test, image: Image, environment: Record<string, string>): Promise<Service> {
-  const [program, ...argv] = image.command
-  t.equal(program, 'node', 'no shell and no npm between a signal and the service')
-  const child = spawn(process.execPath, argv, { ...options(image, environment), stdio: ['ignore', 'pipe', 'pipe'] })
+  t.equal(image.command[0], 'node', 'no shell and no npm between a signal and the service')
+  const { file, argv, options } = inImage(image, image.command, environment)
+  const child = spawn(file, argv, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += chunk })
