@@ -3,9 +3,10 @@ import { demoReset } from './commands/demo-reset.js'
 import { push, rollback, status } from './commands/migrate.js'
 import { ConfigError, parseConfig, readEnvironment, type Config } from './plugins/config.js'
 
-type Command = (config: Config, argv: string[]) => Promise<void>
+/** Resolves to false when it did what was asked and what it found is not good: the exit code is 1 then, as for an error. */
+type Command = (config: Config, argv: string[]) => Promise<void | boolean>
 
-const onDatabase = (work: (url: string, argv: string[], config: Config) => Promise<void>): Command =>
+const onDatabase = (work: (url: string, argv: string[], config: Config) => Promise<void | boolean>): Command =>
   (config, argv) => withDatabase(config, console.log, (url) => work(url, argv, config))
 
 /** Everything that an npm script runs. What a command alone needs is loaded by it alone. */
@@ -13,6 +14,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:push': { summary: 'apply pending migrations', run: onDatabase(push) },
   'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
+  'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onDatabase(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
   'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
@@ -28,6 +30,8 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'demo:reset': { summary: 'remove the embedded database', run: (config) => demoReset(config.EDEN_DATA_DIR, console.log) }
 }
 
+process.stdout.on('error', () => {}) // whoever reads, such as `head`, may have read enough
+
 const [name = '', ...argv] = process.argv.slice(2)
 const command = commands[name]
 if (command === undefined) {
@@ -35,7 +39,7 @@ if (command === undefined) {
   process.exitCode = 2
 } else {
   try {
-    await command.run(parseConfig(readEnvironment()), argv)
+    if (await command.run(parseConfig(readEnvironment()), argv) === false) process.exitCode = 1
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

@@ -29,14 +29,14 @@ export async function openDevelopmentDatabase (config: Config, print: Print): Pr
 }
 
 /** Runs a command on the configured database, or on the embedded one: beside the service when that runs, else alone. */
-export async function withDatabase (config: Config, print: Print, work: (url: string, jwtSecret: string | undefined) => Promise<void>): Promise<void> {
+export async function withDatabase<T> (config: Config, print: Print, work: (url: string, jwtSecret: string | undefined) => Promise<T>): Promise<T> {
   if (config.DATABASE_URL !== undefined) return work(config.DATABASE_URL, config.JWT_SECRET)
   if (config.NODE_ENV === 'production') throw new ConfigError('DATABASE_URL must be set in production: the embedded database is for development only')
   const running = await findEmbeddedDatabase(config.EDEN_DATA_DIR)
   if (running !== undefined) return work(running.url, config.JWT_SECRET ?? running.jwtSecret)
   const embedded = await openEmbeddedDatabase({ dataDir: config.EDEN_DATA_DIR, log: print })
   try {
-    await work(embedded.url, config.JWT_SECRET ?? embedded.jwtSecret)
+    return await work(embedded.url, config.JWT_SECRET ?? embedded.jwtSecret)
   } finally {
     await embedded.stop()
   }
