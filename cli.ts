@@ -15,6 +15,8 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
   'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
   'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onDatabase(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
+  'db:verify': { summary: 'check that the data agrees with itself: --json', run: onDatabase(async (url, argv) => (await import('./commands/verify/index.js')).verify(url, argv, console.log)) },
+  'db:maintain': { summary: 'vacuum, analyze, repair indexes, make partitions: --all', run: onDatabase(async (url, argv) => (await import('./commands/maintain/index.js')).maintain(url, argv, console.log)) },
   'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },

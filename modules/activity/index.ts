@@ -6,7 +6,8 @@ import { ActivityEvent, Change } from './schemas.js'
 export { ensureActivityPartitions }
 export { originOf, recordEvents, type Origin } from './record.js'
 
-const MONTHS_AHEAD = 12
+/** For how many months beyond this one the log has partitions. */
+export const MONTHS_AHEAD = 12
 
 /** Who changed which field from what to what, when, by which request; and the stream of it by position. */
 export default fp(async function activity (app) {
