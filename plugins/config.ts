@@ -34,6 +34,8 @@ const variables = {
   DB_PREPARED_STATEMENTS: Type.Optional(Type.Boolean({ description: 'whether hot statements are prepared once and then named; default: as DB_POOLER says, for a transaction pooler may not know a statement that another connection prepared' })),
   DB_LISTEN: Type.Optional(Type.Boolean({ description: 'whether live streams are woken by LISTEN, or by the poll alone; default: as DB_POOLER says, for a transaction pooler forgets a LISTEN' })),
   PROBE_TIMEOUT_MS: Type.Integer({ minimum: 50, maximum: 60000, default: 900, description: 'how long a probe waits for the database; less than the prober itself does' }),
+  DB_MIGRATION_LOCK_TIMEOUT_MS: Type.Integer({ minimum: 10, maximum: 600000, default: 2000, description: 'the longest a migration may wait for a lock, and make others wait behind it; it is tried six times' }),
+  DB_MIGRATION_STATEMENT_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 86400000, default: 60000, description: 'the longest a statement of a migration may run, except a concurrent build of an index' }),
   DB_SLOW_QUERY_MS: Type.Integer({ minimum: 1, maximum: 3600000, default: 500, description: 'a statement slower than this is logged, without its data' }),
   DB_SLOW_QUERY_PLANS: Type.Boolean({ default: false, description: 'whether the plan of a slow statement is logged too: each at most once in ten minutes, on a connection of its own' }),
 
