@@ -7,6 +7,7 @@ import auth from './auth.js'
 import type { Config } from './config.js'
 import databaseState from './database-state.js'
 import database from './database/index.js'
+import dbinfo from './dbinfo.js'
 import errors from './errors.js'
 import events from './events.js'
 import health from './health/index.js'
@@ -53,6 +54,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(databaseState)
   await app.register(health)
   await app.register(alerts) // after what they look at
+  await app.register(dbinfo)
   await app.register(version)
   await app.register(storage)
   await app.register(events) // before the modules that consume them

@@ -12,6 +12,7 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   'GET /api/health/metrics',
   'GET /api/health/status',
   'GET /db/ping',
+  'GET /api/debug/dbinfo', // not in production
   'GET /version',
   'GET /metrics', // wants METRICS_TOKEN, where that is set
   'GET /openapi.json',

@@ -23,10 +23,13 @@ const LONGEST_WAIT_MS = 30_000
 /**
  * PostgreSQL's LISTEN on one connection of this instance, opened when something first waits for it, and again, ever more
  * slowly, whenever it is lost. A wake-up is a hint that saves waiting for a poll, and never the only way to learn of
- * something: whoever waits also polls. With `DB_LISTEN=false` there are none.
+ * something: whoever waits also polls. With `DB_LISTEN=false`, or behind a transaction pooler, there are none.
  */
 export default fp(async function wakeups (app) {
   const { config } = app
+  const { url, pooler } = app.connections.sessions
+  /** Whether a LISTEN would be heard: unknown before the first connection, and worth one. */
+  const mayListen = () => config.DB_LISTEN ?? pooler.mode() !== 'transaction'
   const subscribers = new Map<string, Wake[]>()
   let client: pg.Client | undefined
   let listening = false
@@ -37,7 +40,7 @@ export default fp(async function wakeups (app) {
   const listenTo = (connection: pg.Client, channel: string) => connection.query(`listen ${connection.escapeIdentifier(channel)}`)
 
   async function connect (): Promise<void> {
-    const connection = createListeningClient(config.DATABASE_URL as string, config)
+    const connection = createListeningClient(url, config)
     client = connection
     // An error and an end may both tell of one loss: the first counts.
     const lost = (err?: Error) => {
@@ -59,6 +62,13 @@ export default fp(async function wakeups (app) {
     })
     try {
       await connection.connect()
+      await pooler.find(connection)
+      if (!pooler.listens()) {
+        client = undefined
+        await connection.end()
+        app.log.info('a transaction pooler stands between: streams wake by the poll (DATABASE_SESSION_URL would let them listen)')
+        return
+      }
       for (const channel of subscribers.keys()) await listenTo(connection, channel)
     } catch (err) {
       lost(err as Error)
@@ -76,7 +86,7 @@ export default fp(async function wakeups (app) {
     subscribe (channel, wake) {
       const isNew = !subscribers.has(channel)
       subscribers.set(channel, [...subscribers.get(channel) ?? [], wake])
-      if (config.DB_LISTEN === false || closing) return
+      if (!mayListen() || closing) return
       if (subscribers.size === 1 && isNew) connect()
       else if (isNew && listening && client !== undefined) listenTo(client, channel).then(() => wake(undefined), () => {})
     }
@@ -95,4 +105,4 @@ export default fp(async function wakeups (app) {
     client = undefined
     await connection?.end().catch(() => {})
   })
-}, { name: 'wakeups', dependencies: ['settings', 'metrics'] })
+}, { name: 'wakeups', dependencies: ['settings', 'database', 'metrics'] })

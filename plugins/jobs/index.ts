@@ -134,7 +134,8 @@ export default fp(async function jobs (app) {
 
   if (!config.JOBS_ENABLED) return
   let timer: NodeJS.Timeout | undefined
-  const pool = createQueuePool(config.DATABASE_URL as string, config)
+  const { url, pooler } = app.connections.sessions
+  const pool = createQueuePool(url, config, pooler)
   pool.on('error', (err) => app.log.debug({ err }, 'an idle connection of the job queue was lost'))
   pool.on('connect', (client) => client.on('error', (err) => app.log.debug({ err }, 'a connection of the job queue was lost')))
   // Not before everything has registered its jobs.

@@ -35,6 +35,7 @@ export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList:
     logger: new Logger(() => (level, message) => { log[levels[level]]({ queue: message }, 'the job queue says') }),
     concurrency: AT_ONCE,
     noHandleSignals: true,
+    noPreparedStatements: true, // a transaction pooler may stand between, and what is asked every few seconds gains little from them
     parsedCronItems: [],
     // Without a batch, however short, the library tells the queue of an end without waiting for it: a connection that is lost
     // just then would be an unhandled rejection, and end the process. A batch is tried again.

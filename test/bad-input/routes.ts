@@ -120,6 +120,7 @@ export const routes: Record<string, Row> = {
   'GET /api/health/ready': open,
   'GET /api/health/quick': open,
   'GET /db/ping': open,
+  'GET /api/debug/dbinfo': open,
   'GET /version': open,
   'GET /metrics': open,
   'GET /openapi.json': open,
