@@ -6,18 +6,29 @@ import { ConfigError, parseConfig, readEnvironment, type Config } from './plugin
 /** Resolves to false when it did what was asked and what it found is not good: the exit code is 1 then, as for an error. */
 type Command = (config: Config, argv: string[]) => Promise<void | boolean>
 
+/** The URL in which every way to connect finds what DB_SSL_REJECT_UNAUTHORIZED says. */
+function withTrust (url: string, { DB_SSL_REJECT_UNAUTHORIZED: known }: Config): string {
+  const parsed = new URL(url)
+  if (!known && parsed.searchParams.has('sslmode') && parsed.searchParams.get('sslmode') !== 'disable') parsed.searchParams.set('sslmode', 'no-verify')
+  return parsed.href
+}
+
 const onDatabase = (work: (url: string, argv: string[], config: Config) => Promise<void | boolean>): Command =>
-  (config, argv) => withDatabase(config, console.log, (url) => work(url, argv, config))
+  (config, argv) => withDatabase(config, console.log, (url) => work(withTrust(url, config), argv, config))
+
+/** The same for what needs a session: by DATABASE_SESSION_URL where that is set. */
+const onSession = (work: (url: string, argv: string[], config: Config) => Promise<void | boolean>): Command =>
+  onDatabase((url, argv, config) => work(withTrust(config.DATABASE_SESSION_URL ?? url, config), argv, config))
 
 /** Everything that an npm script runs. What a command alone needs is loaded by it alone. */
 const commands: Record<string, { summary: string, run: Command }> = {
-  'db:push': { summary: 'apply pending migrations', run: onDatabase(push) },
-  'db:status': { summary: 'say which migrations are applied', run: onDatabase(status) },
-  'db:rollback': { summary: 'take back the newest migration', run: onDatabase(rollback) },
-  'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onDatabase(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
-  'db:verify': { summary: 'check that the data agrees with itself: --json', run: onDatabase(async (url, argv) => (await import('./commands/verify/index.js')).verify(url, argv, console.log)) },
-  'db:maintain': { summary: 'vacuum, analyze, repair indexes, make partitions: --all', run: onDatabase(async (url, argv) => (await import('./commands/maintain/index.js')).maintain(url, argv, console.log)) },
-  'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onDatabase(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
+  'db:push': { summary: 'apply pending migrations', run: onSession(push) },
+  'db:status': { summary: 'say which migrations are applied', run: onSession(status) },
+  'db:rollback': { summary: 'take back the newest migration', run: onSession(rollback) },
+  'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onSession(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
+  'db:verify': { summary: 'check that the data agrees with itself: --json', run: onSession(async (url, argv) => (await import('./commands/verify/index.js')).verify(url, argv, console.log)) },
+  'db:maintain': { summary: 'vacuum, analyze, repair indexes, make partitions: --all', run: onSession(async (url, argv) => (await import('./commands/maintain/index.js')).maintain(url, argv, console.log)) },
+  'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onSession(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },

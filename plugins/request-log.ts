@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { LogController, type FastifyServerOptions } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Config } from './config.js'
+import { errorForLog } from './error-log.js'
 
 const wellFormed = /^[\w.:-]{1,100}$/
 
@@ -17,6 +18,7 @@ export function loggerOptions (config: Config): Pick<FastifyServerOptions, 'logg
   return {
     logger: {
       level: config.LOG_LEVEL,
+      serializers: { err: errorForLog },
       redact: {
         paths: ['req.headers.authorization', 'req.headers.cookie', '*.password', '*.token', '*.secret', '*.connectionString', 'err.config', 'err.client'],
         censor: '[redacted]'

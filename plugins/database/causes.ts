@@ -31,6 +31,7 @@ function cause (code: string, runbook: string, message: string, ...when: (string
 
 // Before the database is reached.
 cause('wrong_database', CONNECTION, 'DATABASE_URL is not the database that EXPECTED_DB_HOST or EXPECTED_DB_PROJECT_REF locks this deployment to', 'WRONG_DATABASE')
+cause('session_needed', CONNECTION, 'this needs a session, and a transaction pooler stands between: set DATABASE_SESSION_URL to the session pooler or to the server itself', 'SESSION_NEEDED')
 cause('pool_exhausted', SLOW, 'every connection of the pool is in use: statements are slow or hang, or DB_POOL_MAX is too small for the load', 'POOL_EXHAUSTED')
 cause('time_zone_not_kept', CONNECTION, 'the pooler between does not keep the time zone UTC for a client: give the role in DATABASE_URL that time zone (alter role ... set timezone = \'UTC\'), or connect in session mode', 'TIME_ZONE_NOT_KEPT')
 cause('connection_refused', CONNECTION, 'connection refused: is PostgreSQL running, and are host and port in DATABASE_URL right?', 'ECONNREFUSED', ({ code, connecting }) => code === 'ENOENT' && connecting)

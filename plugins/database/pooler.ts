@@ -62,8 +62,8 @@ async function sharesSessions (client: pg.Client, connect: () => Promise<pg.Clie
     for (let look = 0; look < LOOKS; look++) {
       const before = await pidOf(client)
       const between = await pidOfTransaction(second)
-      const after = await pidOf(client)
-      if (between === before || after !== before) return true
+      if (between === before) return true
+      if (await pidOf(client) !== before) return true
       if (between === undefined) return false
       await second.query(soon('rollback'))
     }
@@ -71,6 +71,18 @@ async function sharesSessions (client: pg.Client, connect: () => Promise<pg.Clie
   } finally {
     await second.end().catch(() => {})
   }
+}
+
+/**
+ * Makes sure that a connection is a session for as long as it lasts: a lock that is held in one would else be left behind in
+ * whichever session the pooler had given out.
+ * @param client a connection that nothing uses at the moment
+ * @param connect opens another one like it
+ * @throws Error with the code SESSION_NEEDED
+ */
+export async function needSession (client: pg.Client, connect: () => Promise<pg.Client>): Promise<void> {
+  if (!await isBehindPooler(client) || !await sharesSessions(client, connect)) return
+  throw Object.assign(new Error('a transaction pooler stands between, and this needs a session: set DATABASE_SESSION_URL (see docs/runbook.md#issue-database-connection-failed)'), { code: 'SESSION_NEEDED' })
 }
 
 /** @param connect opens a connection like those whose mode is asked, and no more than that */

@@ -1,0 +1,37 @@
+import pg from 'pg'
+
+/** What PostgreSQL says beside its message that names things of ours, and never a row's values. */
+const safeFields = ['severity', 'schema', 'table', 'column', 'dataType', 'constraint', 'routine'] as const
+const DEEPEST = 5
+
+/** The messages of a refused connection name the user, and those about values repeat them. */
+const repeatsWhatWasSent = (error: pg.DatabaseError) => error.severity === 'FATAL' || /^2[23]/.test(error.code ?? '')
+
+function scrub (text: string, quoted: boolean): string {
+  const withoutUrls = text.replace(/\b(postgres(?:ql)?|smtps?|https?):\/\/[^\s/@]*@/gi, '$1://[redacted]@').replace(/\b(tenant\/user) \S+/gi, '$1 [redacted]')
+  return quoted ? withoutUrls.replace(/"[^"\n]*"/g, '"[redacted]"') : withoutUrls
+}
+
+/** What a log line has under `err`. */
+export interface LoggedError { type: string, message: string, stack: string, [field: string]: unknown }
+
+/** An error as the log has it: what is wrong and where, without user names, passwords, or the data of a row. */
+export function errorForLog (error: unknown, depth = 0): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
+  const quoted = error instanceof pg.DatabaseError && repeatsWhatWasSent(error)
+  const fields = error instanceof pg.DatabaseError ? Object.fromEntries(safeFields.flatMap((name) => error[name] === undefined ? [] : [[name, error[name]]])) : {}
+  const { code, statusCode, syscall, address, port } = error as Error & Record<'code' | 'statusCode' | 'syscall' | 'address' | 'port', unknown>
+  return {
+    type: error.constructor.name,
+    message: scrub(error.message, quoted),
+    stack: scrub(error.stack ?? '', quoted),
+    code,
+    statusCode,
+    syscall,
+    address,
+    port,
+    ...fields,
+    ...(error.cause === undefined || depth === DEEPEST ? {} : { cause: errorForLog(error.cause, depth + 1) }),
+    ...(error instanceof AggregateError && depth < DEEPEST ? { errors: error.errors.map((one) => errorForLog(one, depth + 1)) } : {})
+  }
+}
