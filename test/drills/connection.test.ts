@@ -148,8 +148,10 @@ async function recovers (t: Test, app: FastifyInstance, email: string): Promise<
   await eventually(async () => (await app.inject('/api/debug/dbinfo')).json().error === null)
 }
 
+/** One database for all drills: each leaves it as it was. */
+const s = await startApp(t)
+
 await t.test('a database that refuses or is away: each way has a name, and ends by itself', async (t) => {
-  const s = await startApp(t)
   const front = await startFront(t, s.url)
   const one = await appOn(t, s, { DATABASE_URL: front.url })
   await recovers(t, one.app, s.admin.email)
@@ -182,7 +184,6 @@ await t.test('a database that refuses or is away: each way has a name, and ends 
 })
 
 await t.test('unknown host', async (t) => {
-  const s = await startApp(t)
   const lookup = dns.lookup as (...args: any[]) => void
   const intercepted = (host: string, ...rest: any[]) => host.endsWith('.invalid')
     ? process.nextTick(rest.at(-1), Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: host }))
@@ -196,7 +197,6 @@ await t.test('unknown host', async (t) => {
 
 const openssl = (await run('openssl', ['version'])).code === 0
 await t.test('TLS refused, and a certificate that nobody knows', { skip: openssl ? false : 'openssl is not installed: apt-get install openssl' }, async (t) => {
-  const s = await startApp(t)
   const folder = await mkdtemp(join(tmpdir(), 'eden-test-tls-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
@@ -268,7 +268,6 @@ await t.test('a transaction pooler is known by its port', async (t) => {
 })
 
 await t.test('a pool that stays full: requests are refused in time, and it ends by itself', async (t) => {
-  const s = await startApp(t)
   const one = await appOn(t, s, { DB_POOL_MAX: 1, DB_CONNECTION_TIMEOUT_MS: 500 })
   await recovers(t, one.app, s.admin.email)
   const held = await eventually(() => one.app.pool.connect().catch(() => undefined))
@@ -282,7 +281,6 @@ await t.test('a pool that stays full: requests are refused in time, and it ends 
 })
 
 await t.test('a table or a column that is missing: a request fails without internals, the log has them', async (t) => {
-  const s = await startApp(t)
   const one = await appOn(t, s, {})
   const ask = () => one.app.inject({ url: '/api/projects', headers: { 'x-dev-email': s.admin.email } })
   const drills = [
@@ -303,7 +301,6 @@ await t.test('a table or a column that is missing: a request fails without inter
 })
 
 await t.test('in production the database is not described', async (t) => {
-  const s = await startApp(t)
   const { app } = await appOn(t, s, { NODE_ENV: 'production' })
   const answer = await app.inject('/api/debug/dbinfo')
   t.match(answer.json(), { status: 404, code: 'EDEN_ROUTE_NOT_FOUND' })

@@ -33,13 +33,14 @@ async function instance (t: Test, s: TestApp, url: string, { changes = {}, jobs 
 
 const skip = await findPgBouncer() === undefined ? noPgBouncer : false
 
+const s = await startApp(t)
+
 for (const mode of ['session', 'transaction'] as const) {
   await t.test(`behind a pooler in ${mode} mode`, { skip }, async (t) => {
-    const s = await startApp(t)
     await s.query('do $$ begin execute format(\'alter database %I set timezone = %L\', current_database(), \'America/Toronto\'); end $$')
     const url = await startPgBouncer(t, s.url, { mode, settings: { default_pool_size: '12' } })
     const done: string[] = []
-    const job: Job = { name: 'count', description: 'x', cron: '0 0 1 1 *', run: async () => { done.push('once'); return { things: 1 } } }
+    const job: Job = { name: `count_${mode}`, description: 'x', cron: '0 0 1 1 *', run: async () => { done.push('once'); return { things: 1 } } }
     const apps = [await instance(t, s, url, { changes: { JOBS_ENABLED: true }, jobs: [job] }), await instance(t, s, url)] as const
     const ask = (app: FastifyInstance, method: 'GET' | 'POST', path: string, body?: object, headers = {}) =>
       app.inject({ method, url: path, headers: { 'x-dev-email': s.admin.email, ...headers }, ...(body === undefined ? {} : { payload: body }) })
@@ -97,7 +98,7 @@ for (const mode of ['session', 'transaction'] as const) {
       await ask(apps[0], 'GET', '/api/projects')
       await apps[0].jobs.tick()
       await eventually(() => done.length > 0)
-      await eventually(async () => (await s.query("select 1 from job_runs where job = 'count' and state = 'succeeded'")).length === 1)
+      await eventually(async () => (await s.query("select 1 from job_runs where job = $1 and state = 'succeeded'", [job.name])).length === 1)
     })
 
     await t.test('a live stream wakes for what another instance wrote', async (t) => {
@@ -117,7 +118,6 @@ for (const mode of ['session', 'transaction'] as const) {
 }
 
 await t.test('with a session of its own, an instance behind a transaction pooler listens', { skip }, async (t) => {
-  const s = await startApp(t)
   const url = await startPgBouncer(t, s.url, { mode: 'transaction' })
   const app = await instance(t, s, url, { changes: { DATABASE_SESSION_URL: s.url } })
   const heard: (string | undefined)[] = []
@@ -130,7 +130,6 @@ await t.test('with a session of its own, an instance behind a transaction pooler
 })
 
 await t.test('one session for everybody is told from a session that is shared', { skip }, async (t) => {
-  const s = await startApp(t)
   for (const mode of ['session', 'transaction'] as const) {
     const url = await startPgBouncer(t, s.url, { mode, settings: { default_pool_size: '1' } })
     const app = await instance(t, s, url, { changes: { DB_POOL_MAX: 1 } })
@@ -141,7 +140,6 @@ await t.test('one session for everybody is told from a session that is shared', 
 })
 
 await t.test('named statements that are forced on behind a transaction pooler fail with a cause that names the pooler', { skip }, async (t) => {
-  const s = await startApp(t)
   const url = await startPgBouncer(t, s.url, { mode: 'transaction', settings: { default_pool_size: '4' } })
   const forced = await instance(t, s, url, { changes: { DB_PREPARED_STATEMENTS: true, DB_POOL_MAX: 3 } })
   const errors: unknown[] = []
