@@ -2,6 +2,7 @@ import { withDatabase } from './commands/development-database.js'
 import { demoReset } from './commands/demo-reset.js'
 import { push, rollback, status } from './commands/migrate.js'
 import { ConfigError, parseConfig, readEnvironment, type Config } from './plugins/config.js'
+import { causeOf, explain } from './plugins/database/causes.js'
 
 /** Resolves to false when it did what was asked and what it found is not good: the exit code is 1 then, as for an error. */
 type Command = (config: Config, argv: string[]) => Promise<void | boolean>
@@ -55,6 +56,8 @@ if (command === undefined) {
     if (await command.run(parseConfig(readEnvironment()), argv) === false) process.exitCode = 1
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
+    const cause = causeOf(error)
+    if (cause.code !== 'other' && !(error instanceof ConfigError)) console.error(explain(cause))
     process.exitCode = 1
   }
 }
