@@ -26,6 +26,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:push': { summary: 'apply pending migrations', run: onSession(push) },
   'db:status': { summary: 'say which migrations are applied', run: onSession(status) },
   'db:rollback': { summary: 'take back the newest migration', run: onSession(rollback) },
+  'check:migrations': { summary: 'refuse migrations that a running release could not live with', run: async () => (await import('./commands/check-migrations/index.js')).checkReleaseMigrations() },
   'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onSession(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
   'db:verify': { summary: 'check that the data agrees with itself: --json', run: onSession(async (url, argv) => (await import('./commands/verify/index.js')).verify(url, argv, console.log)) },
   'db:maintain': { summary: 'vacuum, analyze, repair indexes, make partitions: --all', run: onSession(async (url, argv) => (await import('./commands/maintain/index.js')).maintain(url, argv, console.log)) },
@@ -49,7 +50,7 @@ process.stdout.on('error', () => {}) // whoever reads, such as `head`, may have 
 const [name = '', ...argv] = process.argv.slice(2)
 const command = commands[name]
 if (command === undefined) {
-  console.error(['usage: npm run <command> [-- options]', ...Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(13)} ${summary}`)].join('\n'))
+  console.error(['usage: npm run <command> [-- options]', ...Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(17)} ${summary}`)].join('\n'))
   process.exitCode = 2
 } else {
   try {
