@@ -45,7 +45,7 @@ export async function checkReleaseMigrations (): Promise<void> {
     }
     const lines = verdicts.flatMap(({ name, refusals }) => refusals.map(({ what, instead }) => `${name} ${what}\n  instead: ${instead}`))
     if (lines.length > 0) throw new Error(lines.join('\n'))
-    console.log(`${verdicts.length} migrations newer than the first release, and the release that runs can live with them`)
+    console.log(verdicts.length === 0 ? 'no migration is newer than the first release' : `the release that runs can live with ${verdicts.length === 1 ? 'the migration that is' : `the ${verdicts.length} migrations that are`} newer than the first release`)
   } finally {
     await cluster.stop()
   }
