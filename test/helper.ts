@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -95,6 +96,18 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
     patch: json('PATCH'),
     addProject: (fields = {}, as = admin) => json('POST')('/api/projects', { code: `T-${randomBytes(4).toString('hex')}`, name: 'A project', ...fields }, { as }),
     addTask: (projectId, fields = {}, as = admin) => json('POST')(`/api/projects/${projectId}/tasks`, { title: 'A task', ...fields }, { as })
+  }
+}
+
+/**
+ * Waits until a condition holds, looking again and again.
+ * @throws Error when it does not within `seconds`
+ */
+export async function eventually (condition: () => Promise<boolean>, seconds = 30): Promise<void> {
+  const end = performance.now() + seconds * 1000
+  while (!await condition()) {
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${condition.toString()}`)
+    await delay(20)
   }
 }
 
