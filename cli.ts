@@ -30,6 +30,8 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:introspect': { summary: 'tables, indexes, sizes, and drift from the migrations: --table NAME, --json', run: onSession(async (url, argv) => (await import('./commands/introspect/index.js')).introspect(url, argv, console.log)) },
   'db:verify': { summary: 'check that the data agrees with itself: --json', run: onSession(async (url, argv) => (await import('./commands/verify/index.js')).verify(url, argv, console.log)) },
   'db:maintain': { summary: 'vacuum, analyze, repair indexes, make partitions: --all', run: onSession(async (url, argv) => (await import('./commands/maintain/index.js')).maintain(url, argv, console.log)) },
+  'db:backup': { summary: 'write the database, or some tables, into a file: --help', run: onSession(async (url, argv) => (await import('./commands/backup/backup.js')).backup(url, argv, console.log)) },
+  'db:restore': { summary: 'restore what db:backup wrote: --file PATH, --help', run: onSession(async (url, argv) => (await import('./commands/backup/restore.js')).restore(url, argv, console.log)) },
   'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onSession(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
