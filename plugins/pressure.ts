@@ -1,7 +1,7 @@
-import { getHeapStatistics } from 'node:v8'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import { Overloaded } from './errors.js'
+import { readHeapLimit } from './metrics/system.js'
 
 /** Above which requests are shed; 0 is no limit. */
 export interface PressureLimits { eventLoopDelayMs: number, heapBytes: number, rssBytes: number }
@@ -21,7 +21,7 @@ export default fp(async function pressure (app) {
   const { config } = app
   const limits = {
     eventLoopDelayMs: config.PRESSURE_MAX_EVENT_LOOP_DELAY_MS,
-    heapBytes: config.PRESSURE_MAX_HEAP_BYTES ?? Math.floor(getHeapStatistics().heap_size_limit * SHARE_OF_HEAP),
+    heapBytes: config.PRESSURE_MAX_HEAP_BYTES ?? Math.floor(readHeapLimit() * SHARE_OF_HEAP),
     rssBytes: config.PRESSURE_MAX_RSS_BYTES
   }
   app.decorate('pressureLimits', limits)

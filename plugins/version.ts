@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import fp from 'fastify-plugin'
+import { Gauge } from 'prom-client'
 import { Type } from 'typebox'
 
 const Version = Type.Object({
@@ -23,12 +24,14 @@ async function readJson<T> (...segments: string[]): Promise<T | undefined> {
   }
 }
 
-/** `/version`: which release runs, on which Node, over which schema. */
+/** `/version` and `eden_build_info`: which release runs; the former also on which Node, over which schema. */
 export default fp(async function version (app) {
   // From source package.json is one folder up, from dist two.
   const { name, version } = await readJson<{ name: string, version: string }>('..', 'package.json') ??
     await readJson<{ name: string, version: string }>('..', '..', 'package.json') ?? { name: 'eden-erp', version: 'unknown' }
   const build = await readJson<Build>('..', 'build.json')
+  new Gauge({ name: 'eden_build_info', help: '1; its labels say which release runs', labelNames: ['version', 'commit'], registers: [app.registry] })
+    .set({ version, commit: build?.commit ?? 'unknown' }, 1)
   app.get('/version', {
     config: { probe: true },
     schema: { operationId: 'getVersion', summary: 'Which release runs', tags: ['operations'], response: { 200: Version } }
@@ -40,4 +43,4 @@ export default fp(async function version (app) {
     node: process.version,
     schema: await app.schemaVersion() // null when the database is away: which release runs is worth knowing most then
   }))
-}, { name: 'version', dependencies: ['database-state', 'auth'] })
+}, { name: 'version', dependencies: ['database-state', 'metrics', 'auth'] })

@@ -59,7 +59,7 @@ export function createReport (print: (line: string) => void) {
       } else if (indent === 0 && line.startsWith('# { ')) {
         const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(line)?.[1] ?? 0)
         Object.assign(totals, { passed: count('pass'), failed: count('fail'), skipped: count('skip') + count('todo') })
-      } else if (indent >= 4 && line !== '' && !/^(# (time=|failed |skip: |todo: |\{ )|\d+\.\.\d+)/.test(line)) {
+      } else if (indent >= 4 && line !== '' && !/^(# (time(out)?=|failed |skip: |todo: |\{ )|\d+\.\.\d+)/.test(line)) {
         // What a test printed or commented on, one level in because its file is a subtest.
         print(text.slice(4).replace(/^( *)# /, '$1'))
       }

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { Kysely, PostgresDialect, type LogEvent } from 'kysely'
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { createPool, poolerOf } from './client.js'
 import type { Pooler } from './pooler.js'
 import { watchSlowStatements } from './slow.js'
@@ -9,7 +9,7 @@ import type { DB } from './types.generated.js'
 /** The pool or a transaction: what every query function takes first. */
 export type Db = Kysely<DB>
 
-/** One statement that was sent: what it does, how long it took, and the error when it failed. Never its data. */
+/** One statement: what it does, how long it took, and the error when it failed; or `connect`, where it got no connection. Never its data. */
 export interface QueryTiming { operation: string, milliseconds: number, error?: unknown }
 
 /** A way to the database, and what stands on it. */
@@ -46,11 +46,22 @@ export default fp(async function database (app) {
 
   const slow = watchSlowStatements(app, requests)
   const listeners: ((timing: QueryTiming) => void)[] = []
+  const tell = (timing: QueryTiming) => { for (const listener of listeners) listener(timing) }
+  /** A statement that gets no connection is never sent, and Kysely does not log it: without this, a database that is gone had no errors. */
+  async function connect (): Promise<PoolClient> {
+    const start = performance.now()
+    try {
+      return await pool.connect()
+    } catch (error) {
+      tell({ operation: 'connect', milliseconds: performance.now() - start, error })
+      throw error
+    }
+  }
   const db = new Kysely<DB>({
-    dialect: new PostgresDialect({ pool }),
+    dialect: new PostgresDialect({ pool: { connect, end: () => pool.end() } as Pool }),
     log (event) {
       const timing: QueryTiming = { operation: operationOf(event), milliseconds: event.queryDurationMillis, ...event.level === 'error' ? { error: event.error } : {} }
-      for (const listener of listeners) listener(timing)
+      tell(timing)
       if (timing.milliseconds > config.DB_SLOW_QUERY_MS) slow(event.query, timing)
     }
   })
