@@ -50,6 +50,8 @@ export default fp(async function metrics (app) {
 
   const requests = new Counter({ name: 'eden_requests_total', help: 'answers, without those to probes', registers })
   const errors = new Counter({ name: 'eden_errors_total', help: 'answers with status 500 and above, without those to probes, by problem code', labelNames: ['type'], registers })
+  // A series that appears with its first error has no rate: the usual ones are there from the start.
+  for (const type of ['EDEN_INTERNAL', 'EDEN_DATABASE_UNAVAILABLE', 'EDEN_POOL_EXHAUSTED', 'EDEN_SCHEMA_MISMATCH', 'EDEN_OVERLOADED']) errors.inc({ type }, 0)
   const recent: RecentError[] = []
   app.addHook('onResponse', (request, reply, done) => {
     const { probe: isProbe = false, untimed = false } = request.routeOptions.config
@@ -68,6 +70,7 @@ export default fp(async function metrics (app) {
   })
 
   const statements = new Histogram({ name: 'eden_db_query_duration_seconds', help: 'duration of database statements; refused: the client asked for what cannot be', labelNames: ['operation', 'outcome'], buckets: SECONDS, registers })
+  for (const operation of ['select', 'raw', 'connect']) statements.zero({ operation, outcome: 'error' })
   const slow = new Counter({ name: 'eden_db_slow_queries_total', help: 'statements slower than DB_SLOW_QUERY_MS', registers })
   app.onQuery(({ operation, milliseconds, error }) => {
     const refused = error !== undefined && (refusalOf(error)?.status ?? 500) < 500

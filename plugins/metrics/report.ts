@@ -92,7 +92,7 @@ export function createReport ({ registry, recorder, recent, connections, errors,
     const answers = await samplesOf(routes, 'count')
     const times = addUp(await samplesOf(routes, 'sum'), 'route')
     const queries = await samplesOf(statements, 'count')
-    const byType = addUp((await errors.get()).values as Sample[], 'type')
+    const failures = ((await errors.get()).values as Sample[]).filter(({ value }) => value > 0)
     const uptime = rounded(process.uptime())
     return {
       timestamp: new Date().toISOString(),
@@ -108,10 +108,10 @@ export function createReport ({ registry, recorder, recent, connections, errors,
       },
       responseTime: { ...recorder.durationsLately(), sinceStart: recorder.durationsSinceStart() },
       errors: {
-        total: sum((await errors.get()).values as Sample[]),
+        total: sum(failures),
         rate: rounded(lately.errors / lately.seconds),
         percent: percent(lately.errors, lately.requests),
-        byType,
+        byType: addUp(failures, 'type'),
         recent: [...recent]
       },
       database: {
