@@ -100,12 +100,13 @@ export default fp(async function databaseState (app) {
     }
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<DatabaseState>((resolve) => {
-      timer = setTimeout(() => {
+      // When this process was busy itself, the answer may lie there unread: it is read before the next turn of the loop.
+      timer = setTimeout(() => setImmediate(() => {
         const milliseconds = Math.round(performance.now() - asked.at)
         const { pool } = app
         const cause = causeOf(pool.waitingCount > 0 && pool.totalCount >= config.DB_POOL_MAX ? Object.assign(late(), { code: 'POOL_EXHAUSTED' }) : late())
         resolve({ ...nothingKnown, milliseconds, cause })
-      }, config.PROBE_TIMEOUT_MS)
+      }), config.PROBE_TIMEOUT_MS)
     })
     return Promise.race([asked.state as Promise<DatabaseState>, timeout]).finally(() => clearTimeout(timer))
   })

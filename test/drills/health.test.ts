@@ -133,7 +133,7 @@ const drills: Drill[] = [
       fault: 'the event loop is blocked',
       begin: () => { isBlocking = true; setImmediate(block) },
       end: () => { isBlocking = false },
-      until: ({ ready }: Probes) => ready.status === 503,
+      until: ({ ready }: Probes) => String(ready.body.reason).startsWith('under pressure'),
       reason: /^under pressure: the event loop is .+ late, of 500 ms allowed/,
       check: 'api' as const,
       says: /^under pressure: the event loop is/,
