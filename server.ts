@@ -4,6 +4,7 @@ import { buildApp } from './app.js'
 import { openDevelopmentDatabase } from './commands/development-database.js'
 import { welcome } from './commands/welcome.js'
 import { parseConfig, readEnvironment } from './plugins/config.js'
+import { causeOf, explain } from './plugins/database/causes.js'
 
 /** How long the embedded PostgreSQL may take to stop, after the service has. */
 const EMBEDDED_STOP_MS = 30_000
@@ -14,8 +15,12 @@ async function stop (): Promise<void> {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step()
 }
 
+/** Says why the service does not run, and which section of the runbook helps. */
 function fail (error: unknown): void {
-  console.error(error instanceof Error ? error.message : error)
+  const message = error instanceof Error ? error.message : String(error)
+  const cause = causeOf(error)
+  console.error(message)
+  if (!message.includes('docs/runbook.md')) console.error(cause.code === 'other' ? 'see docs/runbook.md#issue-service-is-down' : explain(cause))
   process.exitCode = 1
 }
 

@@ -90,7 +90,7 @@ await t.test('during SHUTDOWN_DELAY_MS it is not ready and still serves', async 
 await t.test('production without DATABASE_URL exits with one clear line, and starts no database', async (t) => {
   const { code, output } = await start({ NODE_ENV: 'production' }).ended
   t.equal(code, 1)
-  t.equal(output, 'DATABASE_URL must be set in production: the embedded database is for development only\n')
+  t.equal(output, 'DATABASE_URL must be set in production: the embedded database is for development only\nsee docs/runbook.md#issue-service-is-down\n')
 })
 
 await t.test('a wrong value stops the start with a line for each variable', async (t) => {
