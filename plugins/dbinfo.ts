@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { Type, type Static } from 'typebox'
 import { causeOf } from './database/causes.js'
 import { identify, identityWarnings } from './database/identity.js'
+import { problems } from './problem.js'
 
 /** Someone looks at this when nothing works: it must answer then. */
 const PATIENCE_MS = 1500
@@ -105,7 +106,7 @@ export default fp(async function dbinfo (app) {
 
   app.get('/api/debug/dbinfo', {
     config: { probe: true },
-    schema: { operationId: 'getDatabaseInfo', summary: 'To which database this instance speaks, how, and what is wrong with it; not in production', tags: ['operations'], response: { 200: DbInfo } }
+    schema: { operationId: 'getDatabaseInfo', summary: 'To which database this instance speaks, how, and what is wrong with it; not in production', tags: ['operations'], response: { 200: DbInfo, ...problems } }
   }, async () => {
     const { server, error } = await ask()
     const { pooler } = connections.requests

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import AjvCompiler from '@fastify/ajv-compiler'
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { Ajv } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
@@ -55,19 +57,47 @@ function setFormats (ajv: Ajv): void {
   ajv.addFormat('locale', isLocale)
 }
 
+type Compile = (route: { schema?: unknown, httpPart?: string }) => unknown
+type Build = (externalSchemas: unknown, options: unknown) => Compile
+
+/**
+ * Compiles each schema once, however many routes have it: the problems of all routes are one, and a second app in the process
+ * compiles nothing. What is compiled holds no state.
+ */
+function once (build: Build): Build {
+  const compilers = new Map<string, Compile>()
+  return (externalSchemas, options) => {
+    const key = JSON.stringify(externalSchemas)
+    const compile = compilers.get(key) ?? remembering(build(externalSchemas, options))
+    compilers.set(key, compile)
+    return compile
+  }
+}
+
+function remembering (compile: Compile): Compile {
+  const compiled = new Map<string, unknown>()
+  return (route) => {
+    const key = `${route.httpPart === 'body'} ${createHash('sha256').update(JSON.stringify(route.schema)).digest('base64')}`
+    const known = compiled.get(key) ?? compile(route)
+    compiled.set(key, known)
+    return known
+  }
+}
+
 /**
  * Bodies are taken as they are: `5` is no `"5"`, and an unknown field is an error. Only what arrives as text (query,
  * path, headers) is coerced to what the schema says.
  */
-export const schemaController: FastifyServerOptions['schemaController'] = {
+export const schemaController = {
   compilersFactory: {
-    buildValidator (externalSchemas: unknown) {
+    buildValidator: once((externalSchemas) => {
       const strict = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: false }, onCreate: setFormats } as never)
       const coercing = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: true }, onCreate: setFormats } as never)
-      return ((route: { httpPart?: string }) => route.httpPart === 'body' ? strict(route as never) : coercing(route as never)) as never
-    }
+      return (route) => route.httpPart === 'body' ? strict(route as never) : coercing(route as never)
+    }),
+    buildSerializer: once(SerializerSelector() as never)
   }
-}
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>
 
 /** `status=open,todo` and `status=open&status=todo` are the same list. */
 function splitLists (names: string[]) {

@@ -26,8 +26,18 @@ await t.test('what goes wrong inside is a 500 that tells nothing of the inside',
   const answer = await s.ask('GET', '/api/projects')
   await s.query('alter table projects rename column gone to description')
   t.equal(answer.statusCode, 500)
-  t.match(answer.json(), { code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' })
+  t.match(answer.json(), { code: 'EDEN_SCHEMA_MISMATCH', detail: /^the database is not of this release/ })
   t.notMatch(answer.body, /column|description|select|projects\b.*exist/i)
+})
+
+await t.test('what nobody thought of is one too', async (t) => {
+  await s.query("create function fail_oddly() returns trigger language plpgsql as $$ begin raise exception 'the inside' using errcode = '0A000'; end $$")
+  await s.query('create trigger fails_oddly before insert on companies execute function fail_oddly()')
+  const answer = await s.ask('POST', '/api/companies', { body: { name: 'A company', kind: 'vendor' } })
+  await s.query('drop trigger fails_oddly on companies')
+  t.equal(answer.statusCode, 500)
+  t.match(answer.json(), { code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' })
+  t.notMatch(answer.body, /inside|0A000/)
 })
 
 await t.test('named origins may call with a preflight; others get no permission', async (t) => {
