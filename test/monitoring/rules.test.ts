@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
@@ -12,9 +11,7 @@ const { groups } = await read<Rules>('alerts.yml')
 const rules = groups.flatMap((group) => group.rules)
 const table = groups.find(({ name }) => name === 'eden-erp-thresholds')?.rules ?? []
 
-const runbookFile = path.join(import.meta.dirname, '../../docs/runbook.md')
-const withoutRunbook = !existsSync(runbookFile) && 'docs/runbook.md is not written yet'
-const runbook = withoutRunbook ? '' : await readFile(runbookFile, 'utf8')
+const runbook = await readFile(path.join(import.meta.dirname, '../../docs/runbook.md'), 'utf8')
 
 await t.test('promtool accepts the rules, and their unit tests pass', { skip: withoutPrometheus }, async (t) => {
   const checked = await check('promtool', 'check', 'rules', path.join(folder, 'alerts.yml'))
@@ -58,7 +55,7 @@ await t.test('the thresholds are those of the service, row by row', async (t) =>
   }
 })
 
-await t.test('and those of the runbook', { skip: withoutRunbook }, async (t) => {
+await t.test('and those of the runbook', async (t) => {
   const units = { ms: 'ms', percent: '%', minutes: 'min' }
   const rows: Record<string, string> = {
     response_time_avg: 'Response time (avg)',
@@ -71,14 +68,6 @@ await t.test('and those of the runbook', { skip: withoutRunbook }, async (t) => 
   for (const { name, unit, warning, critical } of thresholds) {
     const row = runbook.split('\n').find((line) => line.startsWith(`| ${rows[name]} |`))
     t.same(row?.split('|').slice(2, 4).map((cell) => cell.replaceAll(' ', '')), [`>${warning}${units[unit]}`, `>${critical}${units[unit]}`], name)
-  }
-})
-
-await t.test('the sections that alerts point to are in the runbook', { skip: withoutRunbook }, async (t) => {
-  // As GitHub makes them of headings.
-  const anchors = [...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'))
-  for (const section of new Set([...rules.map(({ annotations }) => annotations.runbook), ...thresholds.map(({ runbook }) => runbook)])) {
-    t.ok(anchors.includes(section?.split('#')[1] ?? ''), String(section))
   }
 })
 
