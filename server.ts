@@ -15,12 +15,15 @@ async function stop (): Promise<void> {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step()
 }
 
-/** Says why the service does not run, and which section of the runbook helps. */
-function fail (error: unknown): void {
+/** Before there is a log, and to a person: the message alone, and which section of the runbook helps. */
+let tell = (error: unknown): void => {
   const message = error instanceof Error ? error.message : String(error)
   const cause = causeOf(error)
   console.error(message)
   if (!message.includes('docs/runbook.md')) console.error(cause.code === 'other' ? 'see docs/runbook.md#issue-service-is-down' : explain(cause))
+}
+function fail (error: unknown): void {
+  tell(error)
   process.exitCode = 1
 }
 
@@ -52,6 +55,9 @@ try {
     config = { ...config, DATABASE_URL: embedded.url, JWT_SECRET: config.JWT_SECRET ?? embedded.jwtSecret }
   }
   const app = await buildApp(config)
+  const isProduction = config.NODE_ENV === 'production'
+  // Whatever ships the log takes lines of JSON and nothing else.
+  if (isProduction) tell = (err) => app.log.fatal({ err }, 'the service ends because of an error')
   undo.push(async () => {
     app.beginShutdown() // not ready from now on; a load balancer has the delay to notice
     await delay(config.SHUTDOWN_DELAY_MS)
@@ -59,7 +65,9 @@ try {
     await app.close()
     clearTimeout(overdue)
   })
-  console.log(welcome(config, await app.listen({ host: config.HOST, port: config.PORT })))
+  const address = await app.listen({ host: config.HOST, port: config.PORT })
+  if (isProduction) app.log.info({ address }, 'Eden ERP is ready')
+  else console.log(welcome(config, address))
 } catch (error) {
   fail(error)
   await stop().catch(fail)

@@ -70,6 +70,8 @@ const refusals: Record<string, string> = {
   FAST_JWT_INVALID_ALGORITHM: 'wrong algorithm',
   FAST_JWT_INVALID_CLAIM_VALUE: 'wrong issuer',
   FAST_JWT_MISSING_REQUIRED_CLAIM: 'a claim is missing',
+  FAST_JWT_MISSING_SIGNATURE: 'no signature',
+  FAST_JWT_INACTIVE: 'token not good yet',
   FAST_JWT_MALFORMED: 'malformed token'
 }
 

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { sql } from 'kysely'
 import type { Db } from './database/index.js'
+import { onNobodysBehalf } from './request-context.js'
 
 /**
  * Handles the events after a consumer's cursor, and moves the cursor in the same statement or transaction as what it
@@ -77,7 +78,7 @@ export default fp(async function events (app) {
   function poke (): void {
     if (running !== undefined) again = true
     else if (!closing) {
-      running = pass().finally(() => {
+      running = onNobodysBehalf(pass).finally(() => {
         running = undefined
         if (again) { again = false; poke() }
       })

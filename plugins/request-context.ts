@@ -9,11 +9,20 @@ declare module 'fastify' {
   interface FastifyRequest { databaseUse: DatabaseUse }
 }
 
-const storage = new AsyncLocalStorage<FastifyRequest>()
+const storage = new AsyncLocalStorage<FastifyRequest | undefined>()
 
 /** The request on whose behalf this code runs; undefined in jobs, timers and at start. */
 export function currentRequest (): FastifyRequest | undefined {
   return storage.getStore()
+}
+
+/**
+ * Does what a request only happens to begin, and what is not for it alone, such as a poll: what that asks of the database is
+ * not counted as the request's.
+ * @returns what the work returns
+ */
+export function onNobodysBehalf<T> (work: () => T): T {
+  return storage.run(undefined, work)
 }
 
 /** Makes the request known to what it calls, however deep: `currentRequest()`. */

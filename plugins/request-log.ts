@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { v7 as uuidv7 } from 'uuid'
-import { LogController, type FastifyServerOptions } from 'fastify'
+import { LogController, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Config } from './config.js'
 import { errorForLog } from './error-log.js'
@@ -18,7 +18,11 @@ export function loggerOptions (config: Config): Pick<FastifyServerOptions, 'logg
   return {
     logger: {
       level: config.LOG_LEVEL,
-      serializers: { err: errorForLog },
+      serializers: {
+        err: errorForLog,
+        // The framework's own has the URL, and with it the query string.
+        req: ({ method, routeOptions }: FastifyRequest) => ({ method, route: routeOptions?.url })
+      },
       redact: {
         paths: ['req.headers.authorization', 'req.headers.cookie', '*.password', '*.token', '*.secret', '*.connectionString', 'err.config', 'err.client'],
         censor: '[redacted]'

@@ -10,6 +10,13 @@ export const securityEvents = {
 } as const
 export type SecurityEvent = keyof typeof securityEvents
 
+/** Lines of one event in a second: who tries passwords by the thousand is not to fill the disk or to hide among them. */
+export const MOST_LINES_A_SECOND = 10
+const SECOND_MS = 1000
+
+/** One event's second that runs: when it began, and how many lines it got and did not get. */
+interface Second { began: number, lines: number, suppressed: number, end?: NodeJS.Timeout }
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Logs and counts something that whoever watches over security wants to know. `details` hold no secrets. */
@@ -17,12 +24,43 @@ declare module 'fastify' {
   }
 }
 
-/** Security events, in a fixed vocabulary: a line in the log, with who and from where, and `eden_security_events_total`. */
+/**
+ * Security events, in a fixed vocabulary: `eden_security_events_total` counts each, and the log has a line with who and from
+ * where, for the first ten of an event in a second; one more line, with `suppressed`, says how many others there were.
+ */
 export default fp(async function security (app) {
   const counter = new Counter({ name: 'eden_security_events_total', help: 'security events', labelNames: ['event'], registers: [app.registry] })
   for (const event of Object.keys(securityEvents)) counter.inc({ event }, 0) // a series that appears with its first event has no rate
+  const seconds = new Map<SecurityEvent, Second>()
+
+  function tellRest (event: SecurityEvent): void {
+    const second = seconds.get(event)
+    if (second === undefined || second.suppressed === 0) return
+    clearTimeout(second.end)
+    app.log.warn({ security: event, suppressed: second.suppressed }, `more of the same within a second: ${securityEvents[event]}`)
+    second.suppressed = 0
+  }
+  function secondOf (event: SecurityEvent): Second {
+    const now = app.clock().getTime()
+    const running = seconds.get(event)
+    if (running !== undefined && Math.abs(now - running.began) < SECOND_MS) return running // a clock may also be set back
+    tellRest(event)
+    const second = { began: now, lines: 0, suppressed: 0 }
+    seconds.set(event, second)
+    return second
+  }
+
   app.decorate('security', (request, event, details = {}) => {
     counter.inc({ event })
-    request.log.warn({ security: event, ...details, method: request.method, route: request.routeOptions.url, ip: request.ip, user_id: request.actor?.id }, securityEvents[event])
+    const second = secondOf(event)
+    if (second.lines < MOST_LINES_A_SECOND) {
+      second.lines++
+      request.log.warn({ security: event, ...details, method: request.method, route: request.routeOptions.url, ip: request.ip, user_id: request.actor?.id }, securityEvents[event])
+    } else if (second.suppressed++ === 0) {
+      second.end = setTimeout(tellRest, SECOND_MS, event).unref() // also when no other follows
+    }
   })
-}, { name: 'security', dependencies: ['metrics'] })
+  app.addHook('onClose', async () => {
+    for (const event of seconds.keys()) tellRest(event)
+  })
+}, { name: 'security', dependencies: ['settings', 'metrics'] })

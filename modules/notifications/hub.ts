@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Gauge } from 'prom-client'
+import { onNobodysBehalf } from '../../plugins/request-context.js'
 import { ALL, CHANNEL } from './consumer.js'
 import { whoWasTold } from './queries.js'
 import type { LiveStream } from './streams.js'
@@ -95,7 +96,7 @@ export function createHub (app: FastifyInstance): Hub {
       if (mine.size >= config.STREAMS_PER_PERSON) return undefined
       const place: { stream?: LiveStream } = {}
       places.set(userId, mine.add(place))
-      start()
+      onNobodysBehalf(start) // it goes on when this stream has ended
       return {
         enter (stream) {
           place.stream = stream

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { v7 as newId } from 'uuid'
 import type { Db } from '../database/index.js'
 import { createQueuePool } from '../database/client.js'
+import { messageForLog } from '../error-log.js'
 import { describeJobs } from './metrics.js'
 import { beginRun, enqueueRuns, expireRuns, failRun, forgetWorkers, lastRuns, reportAlive, succeedRun, type LastRun } from './queries.js'
 import { createSchedule, type Schedule } from './schedule.js'
@@ -85,7 +86,7 @@ export default fp(async function jobs (app) {
     } catch (error) {
       log[last ? 'error' : 'warn']({ err: error }, last ? 'job failed for the last time' : 'job failed: it will be tried again')
       metrics.ran(name, 'failed', performance.now() - began)
-      await failRun(app.db, id, { error: error instanceof Error ? error.message : String(error), last })
+      await failRun(app.db, id, { error: messageForLog(error), last })
       throw error
     }
   }
@@ -142,6 +143,8 @@ export default fp(async function jobs (app) {
   app.addHook('onReady', async () => {
     const taskList = Object.fromEntries([...scheduled.keys()].map((name) => [name, async (payload: unknown, { job, abortSignal }: { job: { attempts: number, max_attempts: number }, abortSignal: AbortSignal }) => {
       await attempt(name, { id: (payload as { run_id: string }).run_id, number: job.attempts, last: job.attempts >= job.max_attempts, signal: abortSignal })
+        // The queue keeps the message, and logs it as it is: a database's may repeat the data of a row.
+        .catch((error: unknown) => { throw new Error(messageForLog(error)) })
     }]))
     worker = startWorker({ pool, taskList, log: app.log })
     const again = () => tick().catch((err: unknown) => app.log.warn({ err }, 'jobs wait: they will be looked for again'))

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Logger, run, type Runner, type RunnerOptions, type TaskList, type WorkerEvents } from 'graphile-worker'
 import type { FastifyBaseLogger } from 'fastify'
 import type pg from 'pg'
+import { messageForLog, scrub } from '../error-log.js'
 
 /** How many jobs an instance does at once. */
 const AT_ONCE = 2
@@ -20,6 +21,11 @@ export interface Worker {
 /** Its messages, in our log: what it calls info is of interest to whoever looks for something. */
 const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' } as const
 
+/** Its messages have those of errors in them, as these are. */
+function messageOf (message: string, { error }: { error?: unknown } = {}): string {
+  return scrub(error instanceof Error && error.message !== '' ? message.replaceAll(error.message, () => messageForLog(error)) : message)
+}
+
 /** Takes jobs from the queue as long as the app runs; a queue that was lost is taken up again, ever more slowly. */
 export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList: TaskList, log: FastifyBaseLogger }): Worker {
   let ids: string[] = []
@@ -32,7 +38,7 @@ export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList:
   const options: RunnerOptions = {
     pgPool: pool,
     taskList,
-    logger: new Logger(() => (level, message) => { log[levels[level]]({ queue: message }, 'the job queue says') }),
+    logger: new Logger(() => (level, message, meta) => { log[levels[level]]({ queue: messageOf(message, meta) }, 'the job queue says') }),
     concurrency: AT_ONCE,
     noHandleSignals: true,
     noPreparedStatements: true, // a transaction pooler may stand between, and what is asked every few seconds gains little from them
