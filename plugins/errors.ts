@@ -44,6 +44,12 @@ const frameworkCodes: Record<string, string> = {
   FST_ERR_MAX_PARAM_LENGTH: 'EDEN_URL_TOO_LONG'
 }
 
+/** Where the framework's own words repeat the URL, query string and all. */
+const frameworkDetails: Record<string, string> = {
+  FST_ERR_BAD_URL: 'the URL cannot be decoded',
+  FST_ERR_MAX_PARAM_LENGTH: 'a part of the path is too long'
+}
+
 type Answer = ProblemMembers & Pick<Problem, 'status' | 'code' | 'detail'>
 
 const isOurs = ({ code }: FastifyError) => code?.startsWith('EDEN_') === true
@@ -87,7 +93,7 @@ function problemOf (error: FastifyError & { members?: ProblemMembers }): Answer 
   // Nothing internal leaves, in any environment: what went wrong is in the log, under the request id.
   if (status >= 500 && !isOurs(error)) return { status, code: 'EDEN_INTERNAL', detail: 'something went wrong here, not with the request' }
   const code = isOurs(error) ? error.code : frameworkCodes[error.code] ?? 'EDEN_BAD_REQUEST'
-  return { status, code, detail: error.message, ...error.members }
+  return { status, code, detail: frameworkDetails[error.code] ?? error.message, ...error.members }
 }
 
 declare module 'fastify' {
