@@ -89,7 +89,11 @@ export default fp(async function databaseState (app) {
   function question (): Promise<DatabaseState> {
     const start = performance.now()
     const milliseconds = () => Math.round((performance.now() - start) * 100) / 100
-    return ask().then((answer) => compare(answer, milliseconds()), (error) => ({ ...nothingKnown, milliseconds: milliseconds(), cause: causeOf(error) }))
+    return ask().then((answer) => compare(answer, milliseconds()), (error) => {
+      const cause = causeOf(error)
+      app.log.warn({ err: error, cause: cause.code, runbook: cause.runbook }, 'the database does not answer')
+      return { ...nothingKnown, milliseconds: milliseconds(), cause }
+    })
   }
   let answered = true
 

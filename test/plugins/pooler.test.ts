@@ -64,11 +64,11 @@ for (const mode of ['session', 'transaction'] as const) {
       const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => {
         const app = apps[n % 2] as FastifyInstance
         return n % 4 < 2
-          ? ask(app, 'POST', `/api/projects/${id}/tasks`, { title: `Task ${n}` }, { 'idempotency-key': `a-key-of-its-own-${n}` })
+          ? ask(app, 'POST', `/api/projects/${id}/tasks`, { title: `Task ${n}` }, { 'idempotency-key': `a-key-of-its-own-${mode}-${n}` })
           : ask(app, 'GET', `/api/projects/${id}/tasks?limit=${n + 1}`)
       }))
       t.same(answers.filter(({ statusCode }) => statusCode >= 400).map(({ body }) => body), [])
-      const again = { 'idempotency-key': 'the-same-key-twice' }
+      const again = { 'idempotency-key': `the-same-key-twice-${mode}` }
       const first = await ask(apps[0], 'POST', `/api/projects/${id}/tasks`, { title: 'Once' }, again)
       const second = await ask(apps[1], 'POST', `/api/projects/${id}/tasks`, { title: 'Once' }, again)
       t.equal(second.headers['idempotency-replayed'], 'true')
