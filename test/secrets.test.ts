@@ -251,6 +251,6 @@ await t.test('in production a process says JSON lines and nothing else, and no s
   markers.set('JWT_SECRET that is too short', short)
   const refused = start({ JWT_SECRET: short, METRICS_TOKEN: 'short', DATABASE_URL: `mysql://x:${mark('password of another database')}@localhost/x` })
   t.equal(await refused.ended, 1)
-  t.same(refused.said.err.trim().split('\n').map((line) => line.split(' ')[0]).sort(), ['DATABASE_URL', 'JWT_SECRET', 'METRICS_TOKEN'], 'before there is a log: plain lines, one for each variable')
+  t.same(refused.said.err.trim().split('\n').map((line) => line.split(' ')[0]).sort(), ['DATABASE_URL', 'JWT_SECRET', 'METRICS_TOKEN', 'see'], 'before there is a log: plain lines, one for each variable, and where help is')
   t.same(leaksIn(refused.said.err + refused.said.out), [])
 })
