@@ -96,7 +96,7 @@ await t.test('production without DATABASE_URL exits with one clear line, and sta
 await t.test('a wrong value stops the start with a line for each variable', async (t) => {
   const { code, output } = await start({ PORT: 'http', LOG_LEVEL: 'loud' }).ended
   t.equal(code, 1)
-  t.same(output.trim().split('\n').map((line) => line.split(' ')[0]).sort(), ['LOG_LEVEL', 'PORT'])
+  t.same(output.trim().split('\n').map((line) => line.split(' ')[0]).sort(), ['LOG_LEVEL', 'PORT', 'see'])
 })
 
 await t.test('a port that is taken is one line and exit 1', async (t) => {
