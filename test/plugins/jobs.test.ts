@@ -12,8 +12,8 @@ async function eventually (condition: () => Promise<boolean> | boolean): Promise
 
 /** One more instance on a database, which does jobs; its clock is given, and it has these jobs beside its own. */
 async function instance (t: Test, s: TestApp, { clock, jobs = [] }: { clock?: () => Date, jobs?: Job[] } = {}) {
-  // Apps that are built at once keep each other's connections waiting, on a busy machine for long.
-  const app = await buildApp({ ...s.app.config, JOBS_ENABLED: true, JOBS_TICK_MS: 25, DB_CONNECTION_TIMEOUT_MS: 60_000 }, { clock })
+  // Apps that are built at once keep each other's connections, and what these have locked, waiting: on a busy machine for long.
+  const app = await buildApp({ ...s.app.config, JOBS_ENABLED: true, JOBS_TICK_MS: 25, DB_CONNECTION_TIMEOUT_MS: 60_000, DB_LOCK_TIMEOUT_MS: 60_000 }, { clock })
   for (const job of jobs) app.jobs.schedule(job)
   await app.ready()
   t.teardown(() => app.close())
