@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { causeOf, type Cause } from './database/causes.js'
 import { knownMigrations } from './database/migrator.js'
+import { oneQuestion } from './database/one-question.js'
 import { expectedSchema } from './database/schema.generated.js'
 
 /** What the database answered when it was asked how it is, and what of it this release misses. */
@@ -34,23 +35,18 @@ declare module 'fastify' {
   }
 }
 
-/** However many probes come, the database is asked at most this often. */
-const REUSE_MS = 1000
 const UNDEFINED_TABLE = '42P01'
 
 interface Answer { time: string, migrations: string[], columns: Record<string, string[]> }
 
 const nothingKnown = { time: null, pendingMigrations: [], unknownMigrations: [], version: null, tableCount: 0, columnCount: 0, missingTables: [], missingColumns: [] }
 
-const late = () => Object.assign(new Error('the database does not answer in time'), { code: 'PROBE_TIMEOUT' })
-
 /**
  * One question to the database for all probes of a second: whether it answers, how fast, and whether its tables, columns and
- * migrations are those of this release. While one question is unanswered there is no second: however long a database hangs,
- * its probes hold one connection.
+ * migrations are those of this release.
  */
 export default fp(async function databaseState (app) {
-  const { db, config } = app
+  const { db, pool, config } = app
   const known = await knownMigrations()
 
   async function ask (): Promise<Answer> {
@@ -85,7 +81,6 @@ export default fp(async function databaseState (app) {
     }
   }
 
-  let asked = { at: -Infinity, state: undefined as Promise<DatabaseState> | undefined }
   function question (): Promise<DatabaseState> {
     const start = performance.now()
     const milliseconds = () => Math.round((performance.now() - start) * 100) / 100
@@ -95,24 +90,11 @@ export default fp(async function databaseState (app) {
       return { ...nothingKnown, milliseconds: milliseconds(), cause }
     })
   }
-  let answered = true
-
-  app.decorate('databaseState', async () => {
-    if (asked.state === undefined || (answered && performance.now() - asked.at >= REUSE_MS)) {
-      answered = false
-      asked = { at: performance.now(), state: question().finally(() => { answered = true }) }
-    }
-    let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise<DatabaseState>((resolve) => {
-      // When this process was busy itself, the answer may lie there unread: it is read before the next turn of the loop.
-      timer = setTimeout(() => setImmediate(() => {
-        const milliseconds = Math.round(performance.now() - asked.at)
-        const { pool } = app
-        const cause = causeOf(pool.waitingCount > 0 && pool.totalCount >= config.DB_POOL_MAX ? Object.assign(late(), { code: 'POOL_EXHAUSTED' }) : late())
-        resolve({ ...nothingKnown, milliseconds, cause })
-      }), config.PROBE_TIMEOUT_MS)
-    })
-    return Promise.race([asked.state as Promise<DatabaseState>, timeout]).finally(() => clearTimeout(timer))
-  })
+  function late (milliseconds: number): DatabaseState {
+    const isFull = pool.waitingCount > 0 && pool.totalCount >= config.DB_POOL_MAX
+    const error = Object.assign(new Error('the database does not answer in time'), { code: isFull ? 'POOL_EXHAUSTED' : 'PROBE_TIMEOUT' })
+    return { ...nothingKnown, milliseconds, cause: causeOf(error) }
+  }
+  app.decorate('databaseState', oneQuestion(question, { patienceMs: config.PROBE_TIMEOUT_MS, late }))
   app.decorate('schemaVersion', async () => (await app.databaseState()).version)
 }, { name: 'database-state', dependencies: ['settings', 'database'] })

@@ -3,12 +3,11 @@ import { sql } from 'kysely'
 import { Type, type Static } from 'typebox'
 import { causeOf } from './database/causes.js'
 import { identify, identityWarnings } from './database/identity.js'
+import { oneQuestion } from './database/one-question.js'
 import { problems } from './problem.js'
 
 /** Someone looks at this when nothing works: it must answer then. */
 const PATIENCE_MS = 1500
-/** However often it is asked, the database is asked at most this often. */
-const REUSE_MS = 1000
 /** Tokens, holds and reports rest on the clocks agreeing; a machine that is further off has no time service. */
 const CLOCK_TOLERANCE_MS = 2000
 
@@ -88,21 +87,10 @@ export default fp(async function dbinfo (app) {
     return { ...row, clock_difference_ms: clockDifference, schema_version: version, pending_migrations: pendingMigrations }
   }
 
-  let last = -Infinity
-  let answer: Promise<{ server: Static<typeof Server> | null, error: Static<typeof CauseShape> | null }>
-  function ask (): typeof answer {
-    if (performance.now() - last >= REUSE_MS) {
-      last = performance.now()
-      let timer: NodeJS.Timeout
-      const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(Object.assign(new Error('probe timeout'), { code: 'PROBE_TIMEOUT' })), PATIENCE_MS)
-      })
-      const asking = server()
-      asking.catch(() => {}) // when it fails after the time-out, nobody waits for it any more
-      answer = Promise.race([asking, late]).then((server) => ({ server, error: null }), (error) => ({ server: null, error: causeOf(error) })).finally(() => clearTimeout(timer))
-    }
-    return answer
-  }
+  const ask = oneQuestion<{ server: Static<typeof Server> | null, error: Static<typeof CauseShape> | null }>(
+    () => server().then((server) => ({ server, error: null }), (error) => ({ server: null, error: causeOf(error) })),
+    { patienceMs: PATIENCE_MS, late: () => ({ server: null, error: causeOf(Object.assign(new Error('no answer in time'), { code: 'PROBE_TIMEOUT' })) }) }
+  )
 
   app.get('/api/debug/dbinfo', {
     config: { probe: true },

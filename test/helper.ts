@@ -100,14 +100,17 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
 }
 
 /**
- * Waits until a condition holds, looking again and again.
- * @throws Error when it does not within `seconds`
+ * Looks again and again, until something is found.
+ * @returns what was found: anything but undefined and false
+ * @throws Error when nothing is within `seconds`
  */
-export async function eventually (condition: () => Promise<boolean>, seconds = 30): Promise<void> {
+export async function eventually<T> (look: () => Promise<T | undefined | false> | T | undefined | false, seconds = 60): Promise<T> {
   const end = performance.now() + seconds * 1000
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${condition.toString()}`)
-    await delay(20)
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${look.toString()}`)
+    await delay(10)
   }
 }
 

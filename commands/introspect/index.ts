@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { sql, type Kysely } from 'kysely'
-import { knownMigrations, withMigrationConnection } from '../../plugins/database/migrator.js'
+import type { Kysely } from 'kysely'
+import { schemaState } from '../../plugins/database/apply.js'
+import { releaseMigrations, withMigrationConnection } from '../../plugins/database/migrator.js'
 import { expectedSchema } from '../../plugins/database/schema.generated.js'
 import { readSchema } from '../../plugins/database/schema.js'
 import { findDrift } from './drift.js'
@@ -47,12 +48,10 @@ const isReadWhole = (table: TableFacts): boolean => table.scans >= 100 && table.
 
 /** Reads in what a database differs from what this release was built with. */
 export async function readDrift (db: Kysely<any>): Promise<Introspection['drift']> {
-  const known = await knownMigrations()
-  const { rows: [{ is_there: isThere } = { is_there: false }] } = await sql<{ is_there: boolean }>`select to_regclass('public.kysely_migration') is not null as is_there`.execute(db)
-  const applied = isThere ? (await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)).rows.map(({ name }) => name) : []
+  const { applied, pending } = await schemaState(db, releaseMigrations)
   return {
-    pending_migrations: known.filter((name) => !applied.includes(name)),
-    unknown_migrations: applied.filter((name) => !known.includes(name)),
+    pending_migrations: pending,
+    unknown_migrations: applied.filter(({ known }) => !known).map(({ name }) => name),
     differences: findDrift(expectedSchema, await readSchema(db))
   }
 }

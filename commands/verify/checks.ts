@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { verifyCounts } from '../../modules/reports/index.js'
-import { knownMigrations } from '../../plugins/database/migrator.js'
+import { schemaState } from '../../plugins/database/apply.js'
+import { releaseMigrations } from '../../plugins/database/migrator.js'
 
 /** What a check found wrong: how many, and some of them. */
 export interface Finding { count: number, examples: string[] }
@@ -33,10 +34,8 @@ export const checks: readonly Check[] = [
     name: 'migrations',
     about: 'each migration of this release is applied, and no other',
     run: async (db) => {
-      const known = await knownMigrations()
-      const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
-      const applied = rows.map(({ name }) => name)
-      return found([...known.filter((name) => !applied.includes(name)).map((name) => `pending: ${name}`), ...applied.filter((name) => !known.includes(name)).map((name) => `unknown: ${name}`)])
+      const { applied, pending } = await schemaState(db, releaseMigrations)
+      return found([...pending.map((name) => `pending: ${name}`), ...applied.filter(({ known }) => !known).map(({ name }) => `unknown: ${name}`)])
     }
   },
   { name: 'job_queue', about: 'the job queue has its tables', run: rowsOf(sql`select name as id from unnest(array['_private_jobs', '_private_tasks', 'migrations']) t (name) where to_regclass('graphile_worker.' || name) is null`) },

@@ -4,7 +4,6 @@ import pg from 'pg'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 const DEADLOCK = '40P01'
-const UNDEFINED_TABLE = '42P01'
 /** How often to ask for the turn, and how long at most. */
 const TURN_POLL_MS = 200
 const TURN_WAIT_MS = 15 * 60_000
@@ -64,11 +63,10 @@ export class MigrationFailed extends Error {
 /** Compares the migrations of a release with those that the database has had. */
 export async function schemaState (db: Kysely<any>, provider: MigrationProvider): Promise<SchemaState> {
   const known = Object.keys(await provider.getMigrations()).sort()
-  const applied = await sql<{ name: string, at: string }>`select name, timestamp as at from kysely_migration order by timestamp, name`.execute(db)
-    .then(({ rows }) => rows.map((row) => ({ ...row, known: known.includes(row.name) })), (error) => {
-      if (error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE) return [] // a database before its first migration
-      throw error
-    })
+  // Asked first, because an error would end a transaction that this may be part of.
+  const { rows: [table] } = await sql<{ is_there: boolean }>`select to_regclass('kysely_migration') is not null as is_there`.execute(db)
+  const { rows } = table?.is_there === true ? await sql<{ name: string, at: string }>`select name, timestamp as at from kysely_migration order by timestamp, name`.execute(db) : { rows: [] }
+  const applied = rows.map((row) => ({ ...row, known: known.includes(row.name) }))
   const had = new Set(applied.map(({ name }) => name))
   return { applied, pending: known.filter((name) => !had.has(name)) }
 }

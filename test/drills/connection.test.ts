@@ -4,7 +4,6 @@ import dns from 'node:dns'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -13,7 +12,7 @@ import { run } from '../../embedded/run.js'
 import { ConfigError, parseConfig, type Config } from '../../plugins/config.js'
 import { causeOf } from '../../plugins/database/causes.js'
 import { createPool, poolerOf } from '../../plugins/database/client.js'
-import { QUIET, startApp, type TestApp } from '../helper.js'
+import { eventually, QUIET, startApp, type TestApp } from '../helper.js'
 import { takeLog, type LogLine } from '../logs.js'
 
 const CONNECTION = 'docs/runbook.md#issue-database-connection-failed'
@@ -23,16 +22,6 @@ const DOWN = 'docs/runbook.md#issue-service-is-down'
 /** Whom refusals name: it must not show anywhere. */
 const USER = 'eve.r.body'
 const SSL_REQUEST = 80877103
-
-async function eventually<T> (look: () => Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + 60_000
-  for (;;) {
-    const found = await look()
-    if (found !== undefined && found !== false) return found
-    if (Date.now() > end) throw new Error('it has not come true')
-    await delay(50)
-  }
-}
 
 /** How something that looks like PostgreSQL behaves: it lets one through, refuses, or has nothing to say about TLS. */
 type Behaviour = 'forward' | { code: string, message: string }

@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { createLiveStream } from '../../modules/notifications/streams.js'
-import { startApp, type Person } from '../helper.js'
+import { eventually, startApp, type Person } from '../helper.js'
 import { listen, openSse, type SseClient } from '../sse.js'
 
 const environment = { STREAM_HEARTBEAT_MS: '50', STREAM_POLL_MS: '50', STREAM_RETRY_MS: '1234', STREAMS_PER_PERSON: '3' }
@@ -15,9 +14,6 @@ const person = (name: string) => s.addPerson('member', { name, email: `${name.to
 const positionsOf = async ({ id }: Person) => (await s.query('select position::text from notifications where user_id = $1 order by notifications.position', [id])).map(({ position }) => position as string)
 const gauge = async () => Number(/^eden_notification_streams (\d+)$/m.exec((await s.app.inject('/metrics')).body)?.[1])
 /** Waits for a condition that some other work brings about. */
-async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
-  while (!await condition()) await delay(5)
-}
 const ids = (client: SseClient) => client.events.map(({ id }) => id)
 
 await t.test('each notification comes as an event that is the one of the list, in the order of positions; the first block says where it begins', async (t) => {

@@ -3,13 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
 import type { Job } from '../../plugins/jobs/index.js'
-import { startApp, type TestApp } from '../helper.js'
+import { eventually, startApp, type TestApp } from '../helper.js'
 
 const BASE = ['collect_files', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls']
-async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
-  while (!await condition()) await delay(5)
-}
-
 /** One more instance on a database, which does jobs; its clock is given, and it has these jobs beside its own. */
 async function instance (t: Test, s: TestApp, { clock, jobs = [] }: { clock?: () => Date, jobs?: Job[] } = {}) {
   // Apps that are built at once keep each other's connections, and what these have locked, waiting: on a busy machine for long.

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import pg from 'pg'
@@ -9,19 +8,11 @@ import { causeOf } from '../../plugins/database/causes.js'
 import type { Config } from '../../plugins/config.js'
 import type { Job } from '../../plugins/jobs/index.js'
 import { emptyDatabase, execute } from '../database.js'
-import { startApp, type TestApp } from '../helper.js'
+import { eventually, startApp, type TestApp } from '../helper.js'
 import { findPgBouncer, noPgBouncer, startPgBouncer } from '../pgbouncer.js'
 import { listen, openSse } from '../sse.js'
 
 const LONG_MS = 60_000
-async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + LONG_MS
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error('it has not come true')
-    await delay(20)
-  }
-}
-
 /** One more instance, whose database is behind a pooler. */
 async function instance (t: Test, s: TestApp, url: string, { changes = {}, jobs = [] }: { changes?: Partial<Config>, jobs?: Job[] } = {}): Promise<FastifyInstance> {
   const app = await buildApp({ ...s.app.config, DB_CONNECTION_TIMEOUT_MS: LONG_MS, DB_POOL_MAX: 3, STREAM_POLL_MS: 50, JOBS_TICK_MS: 100, DATABASE_URL: url, ...changes })

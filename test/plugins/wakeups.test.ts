@@ -1,13 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { buildApp } from '../../app.js'
-import { startApp } from '../helper.js'
+import { eventually, startApp } from '../helper.js'
 
 const listeners = "from pg_stat_activity where datname = current_database() and application_name = 'eden-erp-listener'"
-async function eventually (condition: () => Promise<boolean> | boolean): Promise<void> {
-  while (!await condition()) await delay(5)
-}
-
 await t.test('one connection for all channels, opened when something first waits; it hears what anybody says, until the app closes', async (t) => {
   const s = await startApp(t)
   t.same(await s.query(`select 1 ${listeners}`), [], 'nobody waits, nothing is open')
