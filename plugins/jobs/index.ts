@@ -5,7 +5,7 @@ import type { Db } from '../database/index.js'
 import { createQueuePool } from '../database/client.js'
 import { messageForLog } from '../error-log.js'
 import { describeJobs } from './metrics.js'
-import { beginRun, enqueueRuns, expireRuns, failRun, forgetWorkers, lastRuns, reportAlive, succeedRun, type LastRun } from './queries.js'
+import { beginRun, enqueueRuns, expireRuns, failRun, forgetWorkers, giveBack, lastRuns, reportAlive, succeedRun, type LastRun } from './queries.js'
 import { createSchedule, type Schedule } from './schedule.js'
 import { startWorker, type Worker } from './worker.js'
 
@@ -146,7 +146,16 @@ export default fp(async function jobs (app) {
         // The queue keeps the message, and logs it as it is: a database's may repeat the data of a row.
         .catch((error: unknown) => { throw new Error(messageForLog(error)) })
     }]))
-    worker = startWorker({ pool, taskList, log: app.log })
+    worker = startWorker({
+      pool,
+      taskList,
+      log: app.log,
+      async giveBack (ids) {
+        await ticking?.catch(() => {}) // it may be about to say that they are alive
+        await giveBack(app.db, ids)
+        await forgetWorkers(app.db, ids)
+      }
+    })
     const again = () => tick().catch((err: unknown) => app.log.warn({ err }, 'jobs wait: they will be looked for again'))
     timer = setInterval(again, config.JOBS_TICK_MS).unref()
     again()

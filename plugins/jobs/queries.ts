@@ -61,12 +61,17 @@ export async function reportAlive (db: Db, { workers, instance }: { workers: str
     where j.locked_at < clock_timestamp() - make_interval(secs => ${GONE_AFTER_SECONDS})
       and not exists (select from job_workers w where w.worker_id = j.locked_by and w.seen_at >= clock_timestamp() - make_interval(secs => ${GONE_AFTER_SECONDS}))`.execute(db)
   if (gone?.ids == null) return []
-  await sql`select graphile_worker.force_unlock_workers(${gone.ids}::text[])`.execute(db)
+  await giveBack(db, gone.ids)
+  return gone.ids
+}
+
+/** Lets others do what these workers had taken. They must be gone. */
+export async function giveBack (db: Db, workers: string[]): Promise<void> {
+  await sql`select graphile_worker.force_unlock_workers(${workers}::text[])`.execute(db)
   // What had no attempt left is taken by nobody any more: its record would say for ever that it runs.
   await sql`
     update job_runs r set state = 'failed', finished_at = clock_timestamp(), error = 'the process that ran it was killed'
     from graphile_worker.jobs j where r.state = 'running' and j.key = r.id::text and j.locked_at is null and j.attempts >= j.max_attempts`.execute(db)
-  return gone.ids
 }
 
 /** Forgets workers that end in order, so that nobody waits for them. */

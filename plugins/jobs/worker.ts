@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Logger, run, type Runner, type RunnerOptions, type TaskList, type WorkerEvents } from 'graphile-worker'
 import type { FastifyBaseLogger } from 'fastify'
@@ -26,18 +26,35 @@ function messageOf (message: string, { error }: { error?: unknown } = {}): strin
   return scrub(error instanceof Error && error.message !== '' ? message.replaceAll(error.message, () => messageForLog(error)) : message)
 }
 
-/** Takes jobs from the queue as long as the app runs; a queue that was lost is taken up again, ever more slowly. */
-export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList: TaskList, log: FastifyBaseLogger }): Worker {
-  let ids: string[] = []
+/**
+ * Takes jobs from the queue as long as the app runs; a queue that was lost is taken up again, ever more slowly.
+ * @param giveBack lets others have what workers that are no more had taken
+ */
+export function startWorker ({ pool, taskList, giveBack, log }: { pool: pg.Pool, taskList: TaskList, giveBack: (ids: string[]) => Promise<void>, log: FastifyBaseLogger }): Worker {
+  const ids: string[] = []
   let runner: Runner | undefined
   const stopped = new AbortController()
+  const ended = once(stopped.signal, 'abort')
+  const atWork = new Set<Promise<unknown>>()
+  const tasks: TaskList = Object.fromEntries(Object.entries(taskList).map(([name, task]) => [name, async (...args: Parameters<NonNullable<typeof task>>) => {
+    const work = Promise.resolve(task?.(...args))
+    atWork.add(work)
+    try {
+      await work
+    } finally {
+      atWork.delete(work)
+    }
+  }]))
 
   const events: WorkerEvents = new EventEmitter()
+  // A job may have been taken, and only its answer been lost: then it would be ours for hours, and nobody would do it.
+  // Under a new name the queue is taken up again, and what the old one had is given back.
+  events.on('worker:getJob:error', () => setImmediate(() => { runner?.stop().catch(() => {}) }))
   events.on('worker:create', ({ worker }) => { ids.push(worker.workerId) })
   events.on('pool:create', ({ workerPool }) => { ids.push(workerPool.id) })
   const options: RunnerOptions = {
     pgPool: pool,
-    taskList,
+    taskList: tasks,
     logger: new Logger(() => (level, message, meta) => { log[levels[level]]({ queue: messageOf(message, meta) }, 'the job queue says') }),
     concurrency: AT_ONCE,
     noHandleSignals: true,
@@ -49,9 +66,11 @@ export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList:
   }
 
   async function keepRunning (): Promise<void> {
+    let lost: string[] = []
     for (let failures = 0; !stopped.signal.aborted; failures++) {
-      ids = []
       try {
+        if (lost.length > 0) await giveBack(lost)
+        lost = []
         runner = await run({ ...options, events })
         if (stopped.signal.aborted) await runner.stop()
         else failures = 0
@@ -60,6 +79,8 @@ export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList:
         if (!stopped.signal.aborted) log.warn({ err }, 'the job queue was lost: jobs wait until it is back')
       }
       runner = undefined
+      await Promise.race([Promise.allSettled(atWork), ended]) // as long as it is done here it is not done elsewhere
+      lost.push(...ids.splice(0))
       // Instances that lost the same server do not all come back at the same moment.
       const wait = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2)
       await delay(wait, undefined, { signal: stopped.signal, ref: false }).catch(() => {}) // cut short by the end
@@ -68,7 +89,7 @@ export function startWorker ({ pool, taskList, log }: { pool: pg.Pool, taskList:
   const running = keepRunning()
 
   return {
-    ids: () => ids,
+    ids: () => [...ids],
     async stop () {
       stopped.abort()
       await runner?.stop().catch(() => {}) // it may have ended by itself

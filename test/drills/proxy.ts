@@ -10,6 +10,8 @@ export interface Proxy {
   pause: () => void
   /** Everything takes so much longer, each way. */
   slow: (milliseconds: number) => void
+  /** The next answer with this text in it is lost, and its connection with it. @returns when it is */
+  loseAnswerWith: (text: string) => Promise<void>
   /** All is as it was. */
   restore: () => void
   close: () => Promise<void>
@@ -22,6 +24,7 @@ export async function startProxy (target: { host: string, port: number }): Promi
   let isCut = false
   let isPaused = false
   let delay = 0
+  let unlucky: { text: string, lost: () => void } | undefined
   /** What comes first leaves first: a timer of one length keeps the order. */
   function pass (send: () => void): void {
     if (isPaused) held.push(send)
@@ -35,7 +38,15 @@ export async function startProxy (target: { host: string, port: number }): Promi
       sockets.add(socket)
       socket.on('error', () => {}) // its end is what is passed on
       socket.on('close', () => { sockets.delete(socket); other.destroy() })
-      socket.on('data', (chunk) => pass(() => { if (other.writable) other.write(chunk) }))
+      socket.on('data', (chunk) => {
+        if (socket === far && unlucky !== undefined && chunk.includes(unlucky.text)) {
+          unlucky.lost()
+          unlucky = undefined
+          near.resetAndDestroy()
+          return
+        }
+        pass(() => { if (other.writable) other.write(chunk) })
+      })
     }
   })
   server.listen(0, '127.0.0.1')
@@ -45,6 +56,7 @@ export async function startProxy (target: { host: string, port: number }): Promi
     port: (server.address() as AddressInfo).port,
     cut () { isCut = true; endAll() },
     pause () { isPaused = true },
+    loseAnswerWith: (text) => new Promise((resolve) => { unlucky = { text, lost: resolve } }),
     slow (milliseconds) { delay = milliseconds },
     restore () {
       isCut = false

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
 import type { Job } from '../../plugins/jobs/index.js'
+import { startProxy } from '../drills/proxy.js'
 import { eventually, startApp, type TestApp } from '../helper.js'
 
 const BASE = ['collect_files', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls']
@@ -95,18 +96,45 @@ await t.test('the queue survives the loss of its connections, and closing waits 
   let finished = 0
   const app = await instance(t, s, { jobs: [{ name: 'slow', description: 'x', cron: '0 0 1 1 *', run: async () => { started.emit('begun'); await delay(50); finished++; return {} } }] })
   await eventually(() => finished === 1)
-  for (let n = 2; n <= 3; n++) {
+  const ask = () => eventually(() => app.jobs.request(app.db, 'slow', s.admin.id).catch(() => undefined))
+  for (let n = 0; n < 3; n++) {
+    // Just after the work, when the queue is not told of it yet: then it is done once more.
     await s.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name in ('eden-erp-jobs', 'eden-erp')")
-    await eventually(() => app.jobs.request(app.db, 'slow', s.admin.id).then((id) => id !== undefined, () => false))
-    await eventually(() => finished === n)
+    const before = finished
+    const id = await ask()
+    await eventually(() => finished > before)
+    // Sooner than after the minute after which other instances would give it back.
+    await eventually(async () => (await s.query('select state from job_runs where id = $1', [id]))[0].state === 'succeeded', 45)
   }
+  await eventually(async () => (await runsOf(s, 'slow')).every(({ state }) => state === 'succeeded'))
   const begun = once(started, 'begun')
-  await eventually(async () => await app.jobs.request(app.db, 'slow', s.admin.id) !== undefined)
+  await ask()
   await begun
+  const before = finished
   await app.close()
-  t.equal(finished, 4)
+  t.equal(finished, before + 1)
   t.match((await runsOf(s, 'slow')).at(-1), { state: 'succeeded' })
   t.same(await s.query('select worker_id from job_workers'), [], 'and nobody waits for its workers')
+})
+
+await t.test('a job that was taken when the answer was lost is taken again at once', async (t) => {
+  const s = await startApp(t)
+  const url = new URL(s.url)
+  const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
+  url.port = String(proxy.port)
+  const lost = proxy.loseAnswerWith('"run_id"')
+  const app = await buildApp({ ...s.app.config, JOBS_ENABLED: true, JOBS_TICK_MS: 25, DATABASE_SESSION_URL: url.href })
+  await app.ready()
+  t.teardown(async () => {
+    await app.close()
+    await proxy.close()
+  })
+  await lost
+  await eventually(async () => {
+    const runs = await s.query('select state from job_runs')
+    return runs.length === BASE.length && runs.every(({ state }) => state === 'succeeded')
+  }, 45)
+  t.same(await s.query('select job, attempt from job_runs where attempt > 2'), [])
 })
 
 await t.test('an instance without a database starts, and closes', async (t) => {
