@@ -16,7 +16,7 @@ import { countsFromLedger, countsFromTasks, type Dimension } from '../modules/re
 import { createdFromLedger, createdFromTasks } from '../modules/reports/ledger/created.js'
 import { foldLedger } from '../modules/reports/index.js'
 import { changeTasks } from '../modules/tasks/change.js'
-import type { Actor } from '../plugins/auth.js'
+import type { Actor } from '../plugins/auth/index.js'
 import { parseConfig, readEnvironment } from '../plugins/config.js'
 import type { Db } from '../plugins/database/index.js'
 

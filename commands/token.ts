@@ -1,7 +1,7 @@
 import jwt from '@fastify/jwt'
 import Fastify from 'fastify'
 import pg from 'pg'
-import { accessTokens } from '../plugins/auth.js'
+import { accessTokens } from '../plugins/auth/access-tokens.js'
 
 /**
  * `npm run token -- <email>`: prints an access token for a person, good for 15 minutes. For scripts and first steps where

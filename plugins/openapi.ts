@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import { SELF } from './auth.js'
+import { SELF } from './auth/index.js'
 import { publicRoutes } from './public-routes.js'
 
 const description = `

@@ -1,6 +1,6 @@
 import { sql, type Expression, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'

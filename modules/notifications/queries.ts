@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { BATCH, inBatches } from '../../plugins/jobs/batches.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'

@@ -1,7 +1,7 @@
 import createError from '@fastify/error'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { SELF } from '../../plugins/auth.js'
+import { SELF } from '../../plugins/auth/index.js'
 import { problems, ref } from '../shared/schemas.js'
 import type { Hub } from './hub.js'
 import { streamedAfter, whereToBegin } from './queries.js'

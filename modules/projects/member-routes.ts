@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'

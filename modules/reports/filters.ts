@@ -1,6 +1,6 @@
 import { sql, type Expression, type SqlBool } from 'kysely'
 import { Type } from 'typebox'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import { Id } from '../shared/schemas.js'
 import { visibleProject } from '../shared/visibility.js'
 import { Department } from '../users/index.js'

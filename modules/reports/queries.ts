@@ -1,5 +1,5 @@
 import { sql, type SqlBool } from 'kysely'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { cursorAfter, keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { priorities, statuses } from '../tasks/index.js'

@@ -1,5 +1,5 @@
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 
 /** Open to the company, or one is a member. */
 const openTo = (userId: RawBuilder<unknown>): RawBuilder<unknown> => sql`(p.visibility = 'company' or exists (

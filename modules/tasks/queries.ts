@@ -1,5 +1,5 @@
 import { sql, type Expression, type SqlBool } from 'kysely'
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import { newId } from '../shared/ids.js'

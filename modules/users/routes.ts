@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { SELF } from '../../plugins/auth.js'
+import { SELF } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { sendVersioned, stale, versionsOf } from '../shared/etags.js'

@@ -1,5 +1,5 @@
 /** Every number of the reports again, plainly and slowly, from the rows of one snapshot. */
-import type { Actor } from '../../plugins/auth.js'
+import type { Actor } from '../../plugins/auth/index.js'
 
 export interface Rows { users: any[], companies: any[], projects: any[], members: any[], tasks: any[], holds: any[], pauses?: any[], days?: Workday[], rules?: any[] }
 /** When the company works, in microseconds. */

@@ -77,7 +77,7 @@ await t.test('permission comes before validation: strangers learn nothing of the
 
 await t.test('a route without a permission that is not in the reviewed list does not start', async (t) => {
   const { default: fp } = await import('fastify-plugin')
-  const { default: auth } = await import('../../plugins/auth.js')
+  const { default: auth } = await import('../../plugins/auth/index.js')
   const app = Fastify()
   app.decorate('config', s.app.config)
   for (const name of ['settings', 'database', 'errors']) app.register(fp(async () => {}, { name }))

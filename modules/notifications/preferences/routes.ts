@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { SELF } from '../../../plugins/auth.js'
+import { SELF } from '../../../plugins/auth/index.js'
 import { InvalidValue, withMembers } from '../../../plugins/errors.js'
 import { NoQuery, problems, ref } from '../../shared/schemas.js'
 import { NotificationPreferences, SetNotificationPreferences } from '../schemas.js'

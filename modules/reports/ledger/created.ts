@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import type { Actor } from '../../../plugins/auth.js'
+import type { Actor } from '../../../plugins/auth/index.js'
 import { conditions, type ReportFilter } from '../filters.js'
 import { anyDepartment, scope } from './scope.js'
 

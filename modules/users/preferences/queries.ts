@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Actor } from '../../../plugins/auth.js'
+import type { Actor } from '../../../plugins/auth/index.js'
 import type { Db } from '../../../plugins/database/index.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { defaults, type Preferences } from './schemas.js'

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { SELF } from '../../../plugins/auth.js'
+import { SELF } from '../../../plugins/auth/index.js'
 import { withMembers } from '../../../plugins/errors.js'
 import { sendVersioned, stale, versionsOf } from '../../shared/etags.js'
 import { IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../../shared/schemas.js'

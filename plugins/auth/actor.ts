@@ -1,0 +1,39 @@
+import { sql } from 'kysely'
+import type { Db } from '../database/index.js'
+
+/** Who asks: a person who exists and is active, and what they may do now. */
+export interface Actor {
+  id: string
+  email: string
+  name: string
+  timezone: string
+  /** What their roles allow, and no more than their token does. */
+  permissions: string[]
+}
+
+/** Whom a request speaks for, as far as what it carries proves it. */
+export interface Proof {
+  /** The person: by id, or by address where nothing else is known. */
+  by: { id: string } | { email: string }
+  /** The session that the token was given to: when it ends, so does the token. */
+  sessionId?: string
+  /** The personal access token that was sent. */
+  apiTokenId?: string
+  /** The permissions that the token is limited to; all of the person's when left out. */
+  scopes?: string[]
+}
+
+/** The active person whom a proof names, with what they may do. @returns undefined when there is none */
+export async function findActor (db: Db, { by, scopes }: Proof): Promise<Actor | undefined> {
+  const actor = await db.selectFrom('users')
+    .select(['id', 'email', 'name', 'timezone'])
+    .select((eb) => eb.fn<string[]>('array', [
+      eb.selectFrom('user_roles').innerJoin('role_permissions', 'role_permissions.role_id', 'user_roles.role_id')
+        .whereRef('user_roles.user_id', '=', 'users.id').select('permission_code').distinct()
+    ]).as('permissions'))
+    .where('is_active', '=', true)
+    .$call((qb) => 'email' in by ? qb.where('email', '=', sql<string>`${by.email}::citext`) : qb.where('id', '=', by.id))
+    .executeTakeFirst()
+  if (actor === undefined || scopes === undefined) return actor
+  return { ...actor, permissions: actor.permissions.filter((code) => scopes.includes(code)) }
+}
