@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import activity from './activity/index.js'
+import audit from './audit/index.js'
 import calendar from './calendar/index.js'
 import companies from './companies/index.js'
 import jobs from './jobs/index.js'
@@ -24,4 +25,5 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   await app.register(search, { prefix: '/api' })
   await app.register(reports, { prefix: '/api/reports' })
   await app.register(jobs, { prefix: '/api/admin/jobs' })
+  await app.register(audit, { prefix: '/api/admin/audit' })
 }

@@ -56,6 +56,7 @@ const variables = {
 
   JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
+  AUDIT_SEAL_KEY: Type.Optional(Type.String({ minLength: 32, description: 'signs the seals of the audit log: who can write to the database cannot seal it anew', ...secret })),
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   METRICS_WINDOW_SECONDS: Type.Integer({ minimum: 5, maximum: 3600, default: 300, description: 'how far back rates, response times and alerts look' }),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),

@@ -3,6 +3,7 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import alerts from './alerts/index.js'
+import audit from './audit/index.js'
 import auth from './auth/index.js'
 import type { Config } from './config.js'
 import databaseState from './database-state.js'
@@ -50,7 +51,6 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(openapi) // before the routes that it describes
   await app.register(validation) // before the routes whose lists it splits
   await app.register(metrics) // before the routes that it counts
-  await app.register(security) // counts there; auth calls it when requests come
   await app.register(databaseState)
   await app.register(health)
   await app.register(alerts) // after what they look at
@@ -60,6 +60,8 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(events) // before the modules that consume them
   await app.register(wakeups) // before the modules that wait for them
   await app.register(jobs) // before the modules that schedule them
+  await app.register(audit)
+  await app.register(security) // notes there, and counts in metrics; auth calls it when requests come
   await app.register(mail) // before the modules that send by it
   await app.register(idempotency)
 }

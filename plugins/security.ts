@@ -1,5 +1,7 @@
 import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
+import type { FastifyRequest } from 'fastify'
+import { auditOrigin } from './audit/record.js'
 
 /** Everything that is logged as a security event: what an operator may search and alert for. */
 export const securityEvents = {
@@ -15,18 +17,23 @@ export const MOST_LINES_A_SECOND = 10
 const SECOND_MS = 1000
 
 /** One event's second that runs: when it began, and how many lines it got and did not get. */
-interface Second { began: number, lines: number, suppressed: number, end?: NodeJS.Timeout }
+interface Second { began: number, lines: number, suppressed: number, unrecorded: number, end?: NodeJS.Timeout }
+
+type Details = Record<string, unknown>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Logs and counts something that whoever watches over security wants to know. `details` hold no secrets. */
-    security: (request: FastifyRequest, event: SecurityEvent, details?: Record<string, string | undefined>) => void
+    /** Counts something that whoever watches over security wants to know, tells the log, and puts it on record. `details` hold no secrets. */
+    security: (request: FastifyRequest, event: SecurityEvent, details?: Details) => void
+    /** The same for what is on record already: `recordAudit` does both. */
+    tellSecurity: (request: FastifyRequest, event: SecurityEvent, details?: Details) => void
   }
 }
 
 /**
- * Security events, in a fixed vocabulary: `eden_security_events_total` counts each, and the log has a line with who and from
- * where, for the first ten of an event in a second; one more line, with `suppressed`, says how many others there were.
+ * Security events, in a fixed vocabulary: `eden_security_events_total` counts each, and the log and the audit log have a line
+ * with who and from where, for the first ten of an event in a second; one more, with `suppressed` or `times`, says how many
+ * others there were.
  */
 export default fp(async function security (app) {
   const counter = new Counter({ name: 'eden_security_events_total', help: 'security events', labelNames: ['event'], registers: [app.registry] })
@@ -38,29 +45,36 @@ export default fp(async function security (app) {
     if (second === undefined || second.suppressed === 0) return
     clearTimeout(second.end)
     app.log.warn({ security: event, suppressed: second.suppressed }, `more of the same within a second: ${securityEvents[event]}`)
+    if (second.unrecorded > 0) app.auditTrail.note({ event, actorId: null, times: second.unrecorded, details: { suppressed: true } })
     second.suppressed = 0
+    second.unrecorded = 0
   }
   function secondOf (event: SecurityEvent): Second {
     const now = app.clock().getTime()
     const running = seconds.get(event)
     if (running !== undefined && Math.abs(now - running.began) < SECOND_MS) return running // a clock may also be set back
     tellRest(event)
-    const second = { began: now, lines: 0, suppressed: 0 }
+    const second = { began: now, lines: 0, suppressed: 0, unrecorded: 0 }
     seconds.set(event, second)
     return second
   }
 
-  app.decorate('security', (request, event, details = {}) => {
+  function tell (request: FastifyRequest, event: SecurityEvent, details: Details, isRecorded: boolean): void {
     counter.inc({ event })
     const second = secondOf(event)
     if (second.lines < MOST_LINES_A_SECOND) {
       second.lines++
-      request.log.warn({ security: event, ...details, method: request.method, route: request.routeOptions.url, ip: request.ip, user_id: request.actor?.id }, securityEvents[event])
-    } else if (second.suppressed++ === 0) {
-      second.end = setTimeout(tellRest, SECOND_MS, event).unref() // also when no other follows
+      const route = { method: request.method, route: request.routeOptions.url }
+      request.log.warn({ security: event, ...details, ...route, ip: request.ip, user_id: request.actor?.id }, securityEvents[event])
+      if (!isRecorded) app.auditTrail.note({ event, ...auditOrigin(request), details: { ...details, ...route } })
+      return
     }
-  })
+    if (!isRecorded) second.unrecorded++
+    if (second.suppressed++ === 0) second.end = setTimeout(tellRest, SECOND_MS, event).unref() // also when no other follows
+  }
+  app.decorate('security', (request, event, details = {}) => tell(request, event, details, false))
+  app.decorate('tellSecurity', (request, event, details = {}) => tell(request, event, details, true))
   app.addHook('onClose', async () => {
     for (const event of seconds.keys()) tellRest(event)
   })
-}, { name: 'security', dependencies: ['settings', 'metrics'] })
+}, { name: 'security', dependencies: ['settings', 'metrics', 'audit'] })

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
 import AjvCompiler from '@fastify/ajv-compiler'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { Ajv } from 'ajv'
@@ -55,6 +56,7 @@ function setFormats (ajv: Ajv): void {
   ajv.addFormat('date-time', isTimestamp)
   ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat('locale', isLocale)
+  ajv.addFormat('ip', (text: string) => isIP(text) > 0 && !text.includes('%'))
 }
 
 type Compile = (route: { schema?: unknown, httpPart?: string }) => unknown

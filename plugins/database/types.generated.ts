@@ -48,6 +48,30 @@ export interface Attachments {
   version: Generated<number>;
 }
 
+export interface AuditEvents {
+  actor_id: string | null;
+  at: Generated<string>;
+  details: Generated<Json>;
+  event: string;
+  id: string;
+  ip: string | null;
+  request_id: string | null;
+  seq: Generated<number>;
+  target_id: string | null;
+  target_type: string | null;
+  times: Generated<number>;
+  user_agent: string | null;
+}
+
+export interface AuditSeals {
+  events: number;
+  last_seq: number;
+  mac: Buffer | null;
+  no: number;
+  root: Buffer;
+  sealed_at: Generated<string>;
+}
+
 export interface BallHolds {
   acknowledged_at: string | null;
   company_id: string | null;
@@ -471,6 +495,8 @@ export interface WorkHolidays {
 export interface DB {
   activity_log: ActivityLog;
   attachments: Attachments;
+  audit_events: AuditEvents;
+  audit_seals: AuditSeals;
   ball_holds: BallHolds;
   ball_nudges: BallNudges;
   ball_pauses: BallPauses;

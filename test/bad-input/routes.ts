@@ -249,6 +249,7 @@ export const routes: Record<string, Row> = {
   },
   'GET /api/notifications/stream': { query: { last_event_id: count(0, Number.MAX_SAFE_INTEGER) }, endless: true },
 
+  'GET /api/admin/audit/': { query: { ...page('-at'), event: commaListOf(oneOf('sign_in_refused'), 50), actor: uuid, target: text('someone', { 'too long': 'x'.repeat(201) }), ip: text('127.0.0.1', { 'a name': 'localhost', 'a network': '10.0.0.0/8', 'no number': '1.2.3.256', 'a zone': 'fe80::1%eth0' }), from: time, to: time } },
   'GET /api/admin/jobs/': {},
   'GET /api/admin/jobs/runs': { query: { ...page('-created_at'), job: commaListOf(text('expire_job_runs', { 'other case': 'Runs', 'two words': 'a b', 'too long': 'x'.repeat(61) }), 50), state: commaListOf(oneOf('failed')) } },
   'GET /api/admin/jobs/runs/{id}': { ids: { id: 'run' } },
