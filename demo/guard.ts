@@ -14,8 +14,8 @@ export class DatabaseHoldsRealData extends Error {
   }
 }
 
-/** Filled by the migrations or by the machinery, and left alone: rows here say nothing about whose database it is. */
-const ours = ['kysely_migration', 'kysely_migration_lock', 'roles', 'permissions', 'role_permissions', 'event_sequencer', 'work_calendars', 'work_holidays', 'calendar_days', 'ball_policies', 'ball_policy_rules']
+/** Filled by the migrations or by the machinery, and left alone: rows here say nothing about whose database it is, nor does who came to its door. */
+const ours = ['kysely_migration', 'kysely_migration_lock', 'roles', 'permissions', 'role_permissions', 'event_sequencer', 'work_calendars', 'work_holidays', 'calendar_days', 'ball_policies', 'ball_policy_rules', 'audit_events', 'audit_seals']
 
 /** For each table that the generator fills: what makes a row one of its own. */
 const seedRow: Record<string, string> = {

@@ -3,7 +3,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { Forbidden, NotFound } from '../../plugins/errors.js'
 import { stale } from './etags.js'
 import { newId } from './ids.js'
-import { lookTwice } from './transaction.js'
+import { lookAgain } from './transaction.js'
 
 /** What of a domain a soft delete touches. */
 export interface SoftDeletable {
@@ -37,7 +37,7 @@ export interface SoftDelete {
  * delete; Stale when it is at another version
  */
 export async function setDeleted (db: Db, what: SoftDeletable, { id, deleted, visible, unless, versions, actorId, record }: SoftDelete): Promise<void> {
-  const row = await lookTwice(async () => (await sql<{ version: number, may: boolean, done: boolean }>`
+  const row = await lookAgain(async () => (await sql<{ version: number, may: boolean, done: boolean }>`
     with locked as materialized (
       select x.id, x.version, x.updated_at, ${what.projectId} as project_id, ${what.taskId} as task_id, ${unless?.may ?? sql`true`} as may
       from ${sql.table(what.table)} x ${what.joins}

@@ -5,10 +5,17 @@ export function inTransaction<T> (db: Db, work: (trx: Db) => Promise<T>): Promis
   return db.isTransaction ? work(db) : db.transaction().execute(work)
 }
 
+const LOOKS = 5
+
 /**
- * Looks a second time for what was not found. A statement that waited for the row of a task which was moved to another
- * project meanwhile finds it in neither: its snapshot has the old project beside the new row. The next one finds it.
+ * Looks again for what was not found. A statement that waited for the row of a task which was moved to another project
+ * meanwhile finds it in neither: its snapshot has the old project beside the new row. The next one finds it, unless the task
+ * is moved once more just then.
  */
-export async function lookTwice<T> (look: () => Promise<T | undefined>): Promise<T | undefined> {
-  return await look() ?? await look()
+export async function lookAgain<T> (look: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (let looks = 1; looks < LOOKS; looks++) {
+    const found = await look()
+    if (found !== undefined) return found
+  }
+  return look()
 }

@@ -3,7 +3,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { NotFound, withMembers } from '../../plugins/errors.js'
 import type { Origin } from '../activity/index.js'
 import { stale } from '../shared/etags.js'
-import { lookTwice } from '../shared/transaction.js'
+import { lookAgain } from '../shared/transaction.js'
 import { visibleProject } from '../shared/visibility.js'
 import { changeTasks, wholeCourt, type Outcome } from './change.js'
 import { taskFields, taskRecord } from './columns.js'
@@ -20,7 +20,7 @@ import type { TaskFields, TaskSet } from './schemas.js'
 export function mergeTask (db: Db, { id, baseVersion, set: asked, versions, view, origin }: { id: string, baseVersion: number, set: TaskFields, versions?: number[], view: View, origin: Origin }): Promise<Outcome> {
   const set = wholeCourt(asked)
   return db.transaction().execute(async (trx) => {
-    const locked = await lookTwice(async () => (await sql<{ version: number }>`
+    const locked = await lookAgain(async () => (await sql<{ version: number }>`
       select t.version from tasks t join projects p on p.id = t.project_id
       where t.id = ${id} and t.deleted_at is null and ${visibleProject(view.actor)} for no key update of t`.execute(trx)).rows[0])
     if (locked === undefined) throw new NotFound('task')

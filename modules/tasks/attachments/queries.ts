@@ -6,7 +6,7 @@ import type { StorageName, StoredFile } from '../../../plugins/storage/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
-import { lookTwice } from '../../shared/transaction.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Attachment } from './schemas.js'
 
@@ -60,7 +60,7 @@ export interface NewAttachment { id: string, name: string, contentType: string, 
  * @returns undefined when there is no such task to see, or the bytes were given up meanwhile: they were announced too long ago
  */
 export async function createAttachment (db: Db, { taskId, file, actor, origin }: { taskId: string, file: NewAttachment, actor: Actor, origin: Origin }): Promise<AttachmentRow | undefined> {
-  return lookTwice(async () => (await sql<AttachmentRow>`
+  return lookAgain(async () => (await sql<AttachmentRow>`
     with task as materialized (
       select t.id from tasks t join projects p on p.id = t.project_id
       where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t

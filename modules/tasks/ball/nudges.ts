@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
-import { lookTwice } from '../../shared/transaction.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { View } from '../queries.js'
 import { NUDGE_AGAIN_AFTER_MINUTES } from '../rules.js'
@@ -17,7 +17,7 @@ export interface Nudged { court: 'nobodys' | 'outside' | 'own' | 'theirs', done:
  */
 export async function nudge (db: Db, { taskId, note, view, origin }: { taskId: string, note?: string, view: View, origin: Origin }): Promise<Nudged | undefined> {
   const pause = sql`interval '${sql.raw(String(NUDGE_AGAIN_AFTER_MINUTES))} minutes'`
-  return lookTwice(async () => (await sql<Nudged>`
+  return lookAgain(async () => (await sql<Nudged>`
     with locked as materialized (
       select t.id, t.project_id, t.version, t.ball_no, t.ball_in_court,
         case when t.ball_company_id is not null then 'outside' when t.ball_in_court is null then 'nobodys' when t.ball_in_court = ${origin.actorId}::uuid then 'own' else 'theirs' end as court

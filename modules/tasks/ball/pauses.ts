@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
-import { lookTwice } from '../../shared/transaction.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { View } from '../queries.js'
 
@@ -23,7 +23,7 @@ export async function setPaused (db: Db, { taskId, reason, view, origin }: { tas
     : sql`
       insert into ball_pauses (task_id, hold_no, started_at, ended_at, reason, paused_by) select id, ball_no, ball_paused_since, at, '-', ${origin.actorId}::uuid from wanted
       on conflict (task_id, started_at) do update set ended_at = excluded.ended_at`
-  return lookTwice(async () => (await sql<Paused>`
+  return lookAgain(async () => (await sql<Paused>`
     with locked as materialized (
       select t.id, t.project_id, t.ball_no, t.ball_paused_since, t.updated_at, t.ball_in_court is not null or t.ball_company_id is not null as is_held
       from tasks t join projects p on p.id = t.project_id

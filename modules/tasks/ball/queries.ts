@@ -3,7 +3,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
-import { lookTwice } from '../../shared/transaction.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { workingSeconds } from '../../shared/working-time.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Static } from 'typebox'
@@ -54,7 +54,7 @@ export function findCurrentHold (db: Db, { taskId, view }: { taskId: string, vie
  * @returns whether the ball was in the caller's court, or undefined when there is no such task to see
  */
 export async function acknowledge (db: Db, { taskId, view, origin }: { taskId: string, view: View, origin: Origin }): Promise<boolean | undefined> {
-  const row = await lookTwice(async () => (await sql<{ mine: boolean }>`
+  const row = await lookAgain(async () => (await sql<{ mine: boolean }>`
     with locked as materialized (
       select t.id, t.project_id, t.version, t.ball_no, t.ball_since, t.ball_in_court is not distinct from ${origin.actorId}::uuid as mine
       from tasks t join projects p on p.id = t.project_id

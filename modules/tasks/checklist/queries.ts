@@ -5,7 +5,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
-import { inTransaction, lookTwice } from '../../shared/transaction.js'
+import { inTransaction, lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { ChecklistItem, UpdateChecklistItem } from './schemas.js'
 
@@ -41,7 +41,7 @@ export function findItem (db: Db, { id, actor }: { id: string, actor: Actor }): 
  * statement then sees all that the other did, so that places are neither lost nor given twice.
  */
 async function lockTask (trx: Db, taskId: string, actor: Actor): Promise<boolean> {
-  const task = await lookTwice(async () => (await sql`
+  const task = await lookAgain(async () => (await sql`
     select from tasks t join projects p on p.id = t.project_id
     where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t`.execute(trx)).rows[0])
   return task !== undefined

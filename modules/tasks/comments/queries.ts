@@ -6,7 +6,7 @@ import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
 import { setDeleted } from '../../shared/soft-delete.js'
-import { lookTwice } from '../../shared/transaction.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import { mentionsIn } from './rules.js'
 import type { Comment, CommentRevision } from './schemas.js'
@@ -78,7 +78,7 @@ const mentioned = (names: string[]): RawBuilder<unknown> => sql`
  * @returns undefined when there is no such task to see
  */
 export async function createComment (db: Db, { taskId, body, actor, origin }: { taskId: string, body: string, actor: Actor, origin: Origin }): Promise<CommentRow | undefined> {
-  return lookTwice(async () => (await sql<CommentRow>`
+  return lookAgain(async () => (await sql<CommentRow>`
     with task as materialized (
       select t.id, t.project_id from tasks t join projects p on p.id = t.project_id
       where t.id = ${taskId} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t
