@@ -1,7 +1,7 @@
 import t from 'tap'
 import { formWith, startApp, type Person } from '../helper.js'
 
-const s = await startApp(t)
+const s = await startApp(t, { environment: { DB_CONNECTION_TIMEOUT_MS: '60000', DB_LOCK_TIMEOUT_MS: '60000' } })
 const from = await s.addProject({ code: 'FROM' })
 const to = await s.addProject({ code: 'TO' })
 const hidden = await s.addProject({ code: 'HID', visibility: 'members' })
