@@ -3,6 +3,8 @@ import { registerModules } from './modules/index.js'
 import type { Config } from './plugins/config.js'
 import { answerClientError, answerFrameworkError } from './plugins/errors.js'
 import { registerPlugins } from './plugins/index.js'
+import { serverLimits } from './plugins/limits.js'
+import { trustedProxies } from './plugins/proxies.js'
 import { loggerOptions, requestId } from './plugins/request-log.js'
 import type { Clock } from './plugins/settings.js'
 import { schemaController } from './plugins/validation.js'
@@ -17,6 +19,9 @@ export async function buildApp (config: Config, { clock = () => new Date() }: { 
     schemaController,
     genReqId: requestId,
     requestIdHeader: false,
+    trustProxy: trustedProxies(config.TRUST_PROXY),
+    http: serverLimits(config),
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     bodyLimit: config.BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: 1000 },
     frameworkErrors: answerFrameworkError,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static, type TProperties } from 'typebox'
 import { lockProblems } from './database/identity.js'
+import { isProxyList } from './proxies.js'
 
 /** A variable that is given by its name only: its value never appears in a message. */
 const secret = { secret: true }
@@ -13,10 +14,14 @@ const variables = {
   NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development', description: 'production refuses development headers and the embedded database' }),
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'the address to listen on; 0.0.0.0 in a container' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'the port to listen on; 0 takes a free one' }),
+  TRUST_PROXY: Type.String({ default: '', description: 'the proxies in front, by their addresses: what they write into X-Forwarded-For is where a request came from; none by default, and then the header is not read', allowed: 'addresses and networks like 10.1.2.3, 10.0.0.0/8 or loopback, separated by commas' }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info', description: 'the least severe level that is logged' }),
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 104857600, default: 1048576, description: 'the largest request body' }),
   BODY_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 60000, description: 'the longest that a request body may take to arrive, except files' }),
   UPLOAD_SILENCE_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 30000, description: 'the longest that a file on its way in may stand still' }),
+  HEADERS_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 600000, default: 15000, description: 'the longest that a connection may take to send the headers of a request, from when it opens or sends the first of them' }),
+  KEEP_ALIVE_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 72000, description: 'the longest that a connection is kept open between requests: longer than a proxy in front does' }),
+  MAX_CONNECTIONS: Type.Integer({ minimum: 10, maximum: 1000000, default: 10000, description: 'the most connections at once: one more is closed as it comes' }),
   SHUTDOWN_DELAY_MS: Type.Integer({ minimum: 0, maximum: 300000, default: 0, description: 'how long to go on serving, not ready, after SIGTERM, so that a load balancer looks away first' }),
   SHUTDOWN_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 300000, default: 10000, description: 'how long requests that run may take to finish after that' }),
 
@@ -59,7 +64,7 @@ const variables = {
   AUDIT_SEAL_KEY: Type.Optional(Type.String({ minLength: 32, description: 'signs the seals of the audit log: who can write to the database cannot seal it anew', ...secret })),
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   METRICS_WINDOW_SECONDS: Type.Integer({ minimum: 5, maximum: 3600, default: 300, description: 'how far back rates, response times and alerts look' }),
-  CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/]+(,https?://[^,\\s/]+)*)?$', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
+  CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/*]+(,https?://[^,\\s/*]+)*)?$', allowed: 'a list of origins like https://app.example.com, separated by commas', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
 
   APP_URL: Type.String({ pattern: '^https?://[^\\s?#]*[^\\s?#/]$', default: 'http://127.0.0.1:3000', description: 'where the web front end is: links in e-mails lead there', allowed: 'a URL like https://erp.example.com, without a slash at its end' }),
   SMTP_URL: Type.Optional(Type.String({ pattern: '^smtps?://', description: 'the server that sends e-mails, like smtps://user:password@mail.example.com; none are sent without it', allowed: 'a URL that begins with smtp:// or smtps://', ...secret })),
@@ -121,7 +126,9 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 function crossChecks (config: Config): string[] {
   const zone = isTimeZone(config.JOBS_TIMEZONE) ? [] : [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
   const storage = config.FILES_STORAGE === 's3' ? (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const).filter((name) => config[name] === undefined) : []
-  return [...productionChecks(config), ...lockProblems(config), ...zone, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+  const origins = config.CORS_ORIGINS === '' || config.CORS_ORIGINS.split(',').every(isOrigin) ? [] : [`CORS_ORIGINS must be ${describeAllowed(ConfigSchema.properties.CORS_ORIGINS)}, as browsers send them: no path, no wildcard, lower case, no default port; not ${JSON.stringify(config.CORS_ORIGINS)}`]
+  const proxies = isProxyList(config.TRUST_PROXY) ? [] : [`TRUST_PROXY must be ${describeAllowed(ConfigSchema.properties.TRUST_PROXY)}, not ${JSON.stringify(config.TRUST_PROXY)}`]
+  return [...productionChecks(config), ...lockProblems(config), ...zone, ...origins, ...proxies, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
 }
 
 function productionChecks (config: Config): string[] {
@@ -133,6 +140,11 @@ function productionChecks (config: Config): string[] {
     config.SMTP_URL !== undefined && config.MAIL_FROM.endsWith('@localhost>') && 'MAIL_FROM must be set in production where SMTP_URL is: mail from localhost is refused',
     config.AUTH_DEV_HEADERS === true && 'AUTH_DEV_HEADERS must not be true in production: anyone could act as anyone'
   ].filter((line) => line !== false)
+}
+
+/** Whether a text is an origin just as a browser would send it: any other would never be met. */
+function isOrigin (text: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
 }
 
 function isTimeZone (name: string): boolean {
@@ -157,6 +169,5 @@ export function describeAllowed (schema: object): string {
   if (type === 'boolean') return 'true or false'
   if (type === 'integer') return maximum === undefined ? `an integer of ${minimum} or more` : `an integer from ${minimum} to ${maximum}`
   if (pattern === '^postgres(ql)?://') return 'a URL that begins with postgres:// or postgresql://'
-  if (pattern !== undefined) return 'a list of origins like https://app.example.com, separated by commas'
   return minLength > 1 ? `at least ${minLength} characters` : 'a text that is not empty'
 }

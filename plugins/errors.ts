@@ -18,6 +18,7 @@ export const RouteNotFound = createError<[string]>('EDEN_ROUTE_NOT_FOUND', 'noth
 export const Stale = createError<[number]>('EDEN_STALE', 'someone changed this: it is at version %d now', 412)
 export const InvalidValue = createError<[string]>('EDEN_VALIDATION', '%s', 400)
 export const NotUtf8 = createError('EDEN_MALFORMED_BODY', 'the body is not UTF-8', 400)
+export const TooDeep = createError('EDEN_JSON_TOO_DEEP', 'the body nests too deep', 400)
 export const Overloaded = createError('EDEN_OVERLOADED', 'the service is busy: try again shortly', 503)
 
 /** An error with problem members. */
@@ -40,12 +41,14 @@ const frameworkCodes: Record<string, string> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'EDEN_UNSUPPORTED_MEDIA_TYPE',
   FST_CP_ERR_INVALID_CONTENT: 'EDEN_MALFORMED_BODY',
   FST_CP_ERR_INVALID_CONTENT_ENCODING: 'EDEN_UNSUPPORTED_MEDIA_TYPE',
+  ECONNRESET: 'EDEN_MALFORMED_BODY',
   FST_ERR_BAD_URL: 'EDEN_MALFORMED_URL',
   FST_ERR_MAX_PARAM_LENGTH: 'EDEN_URL_TOO_LONG'
 }
 
-/** Where the framework's own words repeat the URL, query string and all. */
+/** Where the framework's own words repeat the URL, query string and all, or are none for a client. */
 const frameworkDetails: Record<string, string> = {
+  ECONNRESET: 'the body broke off',
   FST_ERR_BAD_URL: 'the URL cannot be decoded',
   FST_ERR_MAX_PARAM_LENGTH: 'a part of the path is too long'
 }
@@ -56,7 +59,7 @@ const isOurs = ({ code }: FastifyError) => code?.startsWith('EDEN_') === true
 
 /** The public answer to a database that is away, full, slow or not of this release; undefined when the error is none of its. */
 function failureOf (error: FastifyError): Answer | undefined {
-  if (isOurs(error)) return undefined
+  if (isOurs(error) || error.statusCode === 400) return undefined // a client that goes in the middle of a body is a lost connection too
   const cause = causeOf(error)
   if (cause.code === 'pool_exhausted') return { status: 503, code: 'EDEN_POOL_EXHAUSTED', detail: 'all connections to the database are in use: try again shortly' }
   if (cause.code === 'statement_timeout') return { status: 503, code: 'EDEN_TOO_SLOW', detail: 'this took too long and was stopped' }
@@ -131,8 +134,13 @@ export default fp(async function errors (app) {
   app.setNotFoundHandler((request, reply) => sendProblem(new RouteNotFound(`${request.method} ${request.url.split('?', 1)[0]}`) as FastifyError, request, reply))
 }, { name: 'errors' })
 
+/** What an answer has that comes before any hook, and before the headers that these set. */
+const bareHeaders = { 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
+
 /** For errors before routing, such as a URL that cannot be decoded. */
-export { sendProblem as answerFrameworkError }
+export function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(error, request, reply.headers(bareHeaders))
+}
 
 const unreadable: Record<string, [status: number, code: string, detail: string]> = {
   HPE_HEADER_OVERFLOW: [431, 'EDEN_HEADERS_TOO_LARGE', 'the URL and the headers are too long'],
@@ -149,5 +157,6 @@ export function answerClientError (error: ConnectionError, socket: Socket): void
   const title = STATUS_CODES[status]
   const id = uuidv7()
   const body = JSON.stringify({ type: `urn:eden-erp:problem:${code}`, title, status, detail, instance: '', code, request_id: id })
-  socket.end(`HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  const headers = Object.entries(bareHeaders).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers}Content-Type: application/problem+json\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
 }

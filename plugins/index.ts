@@ -1,11 +1,10 @@
 import compress from '@fastify/compress'
-import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import alerts from './alerts/index.js'
 import audit from './audit/index.js'
 import auth from './auth/index.js'
 import type { Config } from './config.js'
+import crossOrigin from './cors.js'
 import databaseState from './database-state.js'
 import database from './database/index.js'
 import dbinfo from './dbinfo.js'
@@ -14,6 +13,7 @@ import events from './events.js'
 import health from './health/index.js'
 import idempotency from './idempotency.js'
 import jobs from './jobs/index.js'
+import limits from './limits.js'
 import mail from './mail.js'
 import metrics from './metrics/index.js'
 import openapi from './openapi.js'
@@ -21,6 +21,7 @@ import pressure from './pressure.js'
 import requestContext from './request-context.js'
 import requestLog from './request-log.js'
 import security from './security.js'
+import securityHeaders from './security-headers.js'
 import settings, { type Clock } from './settings.js'
 import shutdown from './shutdown.js'
 import slowBodies from './slow-bodies.js'
@@ -31,19 +32,15 @@ import wakeups from './wakeups.js'
 
 /** The one place where the order of plugins is written. */
 export async function registerPlugins (app: FastifyInstance, options: { config: Config, clock: Clock }): Promise<void> {
-  const { config } = options
   await app.register(settings, options) // what all others ask for
   await app.register(errors) // before every route, or those are not covered
   await app.register(requestLog) // before whatever may refuse: refusals are logged and carry the request id too
   await app.register(requestContext) // before whatever may ask the database
   await app.register(shutdown) // before whatever may answer: in the end every answer closes its connection
   await app.register(slowBodies) // before whatever may wait for a body
-  await app.register(helmet, { global: true }) // headers on every answer, refusals included
-  await app.register(cors, { // before auth: a preflight carries no identity
-    origin: config.CORS_ORIGINS === '' ? false : config.CORS_ORIGINS.split(','),
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['Content-Disposition', 'Content-Range', 'ETag', 'Link', 'Location', 'X-Total-Count', 'X-Request-Id', 'Idempotency-Replayed', 'Retry-After']
-  })
+  await app.register(securityHeaders) // headers on every answer, refusals included
+  await app.register(limits) // before whatever reads a URL
+  await app.register(crossOrigin) // before auth: a preflight carries no identity
   await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip', 'deflate'] }) // wraps what all routes send
   await app.register(pressure) // before any work is done for a request that will be shed
   await app.register(database)

@@ -6,7 +6,8 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { Ajv } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
-import { InvalidValue, NotUtf8, withMembers } from './errors.js'
+import { InvalidValue, NotUtf8, TooDeep, withMembers } from './errors.js'
+import { isTooDeep } from './limits.js'
 
 const options = { allErrors: false, removeAdditional: false as const, useDefaults: true, strict: false }
 
@@ -126,8 +127,9 @@ export default fp(async function validation (app) {
   app.removeAllContentTypeParsers() // text/plain is served by default
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     // Decoding would put a question mark in the place of what is no UTF-8, and that would be stored.
-    if (isUtf8(body)) parse(request, body.toString(), done)
-    else done(new NotUtf8())
+    if (!isUtf8(body)) done(new NotUtf8())
+    else if (isTooDeep(body)) done(new TooDeep())
+    else parse(request, body.toString(), done)
   })
   app.addHook('onRoute', (route) => {
     // A route that `consumes` something else than JSON looks at it itself.

@@ -1,3 +1,4 @@
+import { MAX_URL_LENGTH } from '../../plugins/limits.js'
 import type { Row } from './routes.js'
 import type { Case, Ids } from './send.js'
 import { UNKNOWN_ID, uuid, type Kind } from './values.js'
@@ -28,7 +29,10 @@ const malformed: Record<string, string> = {
   'constructor.prototype': '{"constructor": {"prototype": {"x": 1}}}'
 }
 
-const noObject: Record<string, unknown> = { 'a number': '1', 'a text': '"x"', true: 'true', 'a list': '[]', 'a list of one': '[{}]', 'deep nesting': '['.repeat(100_000) + ']'.repeat(100_000) }
+const noObject: Record<string, unknown> = { 'a number': '1', 'a text': '"x"', true: 'true', 'a list': '[]', 'a list of one': '[{}]' }
+
+/** More brackets than any body has, in each shape; the last one is no JSON either, which nobody gets to find out. */
+const tooDeep: Record<string, string> = { lists: '['.repeat(100_000) + ']'.repeat(100_000), objects: '{"a":'.repeat(33) + '1' + '}'.repeat(33), 'only opened': '[{"a":'.repeat(20_000) }
 
 const strangeTypes = ['text/plain', 'text/xml', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx', 'json', 'text/json', '🚧']
 
@@ -82,7 +86,9 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   for (const name of row.needs ?? []) add(`no ?${name}`, { ...VALIDATION, path: name })
   for (const [name, kind] of Object.entries(row.query ?? {})) {
     for (const [what, value] of Object.entries(kind.bad)) {
-      if (isWellFormedText(value)) add(`?${name} ${what}`, { ...VALIDATION, path: name }, asked(`${name}=${encodeURIComponent(value)}`, name))
+      if (!isWellFormedText(value)) continue
+      const question = asked(`${name}=${encodeURIComponent(value)}`, name)
+      add(`?${name} ${what}`, question.url.length > MAX_URL_LENGTH ? { status: 414, code: 'EDEN_URL_TOO_LONG' } : { ...VALIDATION, path: name }, question)
     }
     const once = `${name}=${encodeURIComponent(String(kind.good))}`
     if (kind.list === undefined) add(`?${name} twice`, { ...VALIDATION, path: name }, asked(`${once}&${once}`, name))
@@ -100,6 +106,7 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   }
 
   addEach(malformed, 'a body', (text) => ({ body: text }), MALFORMED)
+  addEach(tooDeep, 'a body too deep', (text) => ({ body: text }), { status: 400, code: 'EDEN_JSON_TOO_DEEP' })
   addEach(noObject, 'a body', (text) => ({ body: text }), { ...VALIDATION, path: 'body' })
   if (row.body !== undefined && row.mayBeEmpty !== true) add('a body: null', { ...VALIDATION, path: 'body' }, { body: 'null' })
   add('a body of 2 MB', { status: 413, code: 'EDEN_TOO_LARGE' }, { body: JSON.stringify({ title: 'x'.repeat(2 ** 21) }) })

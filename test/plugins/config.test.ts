@@ -56,6 +56,18 @@ await t.test('files in S3 want a bucket and a key, which is never repeated; type
   ])
 })
 
+await t.test('origins are whole ones, as browsers send them; a wildcard is none', async (t) => {
+  t.same(refusal({ CORS_ORIGINS: 'https://app.example.com,http://localhost:5173,http://[::1]:3000' }), [])
+  for (const wrong of ['*', 'null', 'https://*', 'https://*.example.com', 'https://app.example.com/', 'https://app.example.com/x', 'https://App.example.com', 'https://app.example.com:443', 'https://a:b@example.com', 'https://a.example.com,', 'https://a.example.com, https://b.example.com', 'ftp://a.example.com']) {
+    t.match(refusal({ CORS_ORIGINS: wrong }), [/^CORS_ORIGINS must be a list of origins/], wrong)
+  }
+})
+
+await t.test('proxies are trusted by their addresses, never by a number, and never all of them', async (t) => {
+  for (const good of ['', '127.0.0.1', 'loopback', '10.0.0.0/8,192.168.1.7', '::1,fd00::/8', 'uniquelocal']) t.same(refusal({ TRUST_PROXY: good }), [], good)
+  for (const wrong of ['true', '1', '*', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10.1', '0x7f.1', 'proxy.example.com', '10.0.0.1, 10.0.0.2', '10.0.0.1,']) t.match(refusal({ TRUST_PROXY: wrong }), [/^TRUST_PROXY must be addresses/], wrong)
+})
+
 await t.test('.env.example and the documentation name every variable, as the schema has it', async (t) => {
   t.equal(await readFile(path.join(root, '.env.example'), 'utf8'), envExample(), 'run `npm run docs:config`')
   t.equal(await readFile(path.join(root, 'docs', 'configuration.md'), 'utf8'), configurationTable(), 'run `npm run docs:config`')

@@ -2,7 +2,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { startApp } from '../helper.js'
 
-const s = await startApp(t, { environment: { CORS_ORIGINS: 'https://app.example.com,https://other.example.com' } })
+const s = await startApp(t, { environment: { CORS_ORIGINS: 'https://app.example.com,http://localhost:5173' } })
 
 await t.test('a well-formed X-Request-Id is taken, another is replaced; it is in the answer and in the problem', async (t) => {
   const mine = await s.ask('GET', '/api/nothing', { headers: { 'x-request-id': 'trace-1.a:b_c' } })
@@ -40,17 +40,66 @@ await t.test('what nobody thought of is one too', async (t) => {
   t.notMatch(answer.body, /inside|0A000/)
 })
 
-await t.test('named origins may call with a preflight; others get no permission', async (t) => {
-  const preflight = (origin: string) => s.app.inject({ method: 'OPTIONS', url: '/api/tasks', headers: { origin, 'access-control-request-method': 'PATCH' } })
-  const allowed = await preflight('https://app.example.com')
-  t.equal(allowed.headers['access-control-allow-origin'], 'https://app.example.com')
-  t.match(allowed.headers['access-control-allow-methods'], /PATCH/)
-  t.equal((await preflight('https://evil.example.com')).headers['access-control-allow-origin'], undefined)
+await t.test('pages of named origins may call, with credentials; a preflight is remembered', async (t) => {
+  const preflight = await s.app.inject({ method: 'OPTIONS', url: '/api/tasks', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'authorization,if-match' } })
+  t.equal(preflight.statusCode, 204)
+  t.match(preflight.headers, { 'access-control-allow-origin': 'https://app.example.com', 'access-control-allow-credentials': 'true', 'access-control-allow-methods': /PATCH/, 'access-control-allow-headers': 'authorization,if-match', 'access-control-max-age': '7200', vary: /\bOrigin\b/ })
+  for (const as of [s.admin, null]) {
+    const { headers } = await s.ask('GET', '/api/projects', { as, headers: { origin: 'http://localhost:5173' } })
+    t.match(headers, { 'access-control-allow-origin': 'http://localhost:5173', 'access-control-expose-headers': /\bETag\b.*\bRateLimit\b/, vary: /\bOrigin\b/ }, 'refusals too: a page should see why')
+  }
 })
 
-await t.test('answers carry security headers, refusals too', async (t) => {
-  for (const answer of [await s.ask('GET', '/api/projects'), await s.ask('GET', '/api/projects', { as: null })]) {
-    t.match(answer.headers, { 'x-content-type-options': 'nosniff', 'x-frame-options': 'SAMEORIGIN', 'content-security-policy': /default-src 'self'/ })
+await t.test('pages of any other origin are told nothing but that it depends on the origin', async (t) => {
+  const others = ['https://evil.example.com', 'https://app.example.com.evil.com', 'https://evil-app.example.com', 'https://app.example.com:8443', 'http://app.example.com', 'https://APP.example.com', 'https://app.example.com/', 'https://app.example.com@evil.com', 'http://localhost:51730', 'null', '*', 'https://app.example.com,https://other.example.com', 'https://app.example.com https://evil.com', '']
+  for (const origin of others) {
+    for (const answer of [
+      await s.ask('GET', '/api/projects', { headers: { origin } }),
+      await s.app.inject({ method: 'OPTIONS', url: '/api/tasks', headers: { origin, 'access-control-request-method': 'PATCH' } })
+    ]) {
+      t.same(Object.keys(answer.headers).filter((name) => name.startsWith('access-control-')), [], origin)
+      t.match(answer.headers.vary, /\bOrigin\b/)
+    }
+  }
+})
+
+await t.test('answers carry security headers, refusals and what is served nowhere too', async (t) => {
+  for (const answer of [await s.ask('GET', '/api/projects'), await s.ask('GET', '/api/projects', { as: null }), await s.ask('GET', '/nothing'), await s.ask('GET', '/health')]) {
+    t.match(answer.headers, { 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer', 'cross-origin-resource-policy': 'same-origin' }, answer.body)
+    t.equal(answer.headers['content-security-policy'], "default-src 'none';frame-ancestors 'none';base-uri 'none';form-action 'none'")
+    t.notHas(answer.headers, { 'strict-transport-security': String, 'x-powered-by': String, server: String })
+  }
+  t.match((await s.ask('GET', '/api/tasks/%ZZ')).headers, { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'" }, 'what comes before any hook too')
+  const production = await startApp(t, { environment: { NODE_ENV: 'production' } })
+  t.equal((await production.ask('GET', '/health')).headers['strict-transport-security'], 'max-age=31536000; includeSubDomains')
+})
+
+await t.test('no shared cache keeps an answer: one to a GET is asked for again, one to a change not kept at all', async (t) => {
+  const project = await s.addProject()
+  const { headers } = await s.ask('GET', `/api/projects/${project.id}`)
+  t.equal(headers['cache-control'], 'private, no-cache')
+  const again = await s.ask('GET', `/api/projects/${project.id}`, { headers: { 'if-none-match': String(headers.etag) } })
+  t.match([again.statusCode, again.headers['cache-control']], [304, 'private, no-cache'])
+  for (const answer of [await s.ask('POST', '/api/projects', { body: { code: 'CACHE', name: 'x' } }), await s.ask('PATCH', '/api/me', { body: {} }), await s.ask('POST', '/api/me', { as: null })]) t.equal(answer.headers['cache-control'], 'no-store')
+})
+
+await t.test('/docs is a page whose policy allows all that it is made of, and nothing inline', async (t) => {
+  const page = await s.ask('GET', '/docs', { as: null })
+  t.match(page.headers, { 'content-type': /^text\/html/ })
+  const policy = Object.fromEntries(String(page.headers['content-security-policy']).split(';').map((directive) => directive.split(' ')).map(([name, ...values]) => [name, values]))
+  t.same(policy, { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"], 'base-uri': ["'none'"], 'form-action': ["'none'"], 'script-src': ["'self'"], 'style-src': ["'self'"], 'img-src': ["'self'", 'data:'], 'font-src': ["'self'"], 'connect-src': ["'self'"] })
+  t.notMatch(page.body, /<style|<script(?![^>]*\ssrc=)[^>]*>|\son\w+=|\sstyle=|<base|<iframe|<form|https?:\/\//i, 'no inline script, style, handler, form, or address elsewhere')
+  t.notMatch(page.body.replaceAll(/<script[^>]*>\s*<\/script>/g, ''), '<script', 'scripts have no text of their own')
+  const assets = [...page.body.matchAll(/\s(?:src|href)="([^"]+)"/g)].map(([, url]) => url as string)
+  t.ok(assets.length >= 6)
+  const types: Record<string, RegExp> = { js: /javascript/, css: /^text\/css/, png: /^image\/png/ }
+  for (const url of assets) {
+    const path = new URL(url, 'http://here/docs')
+    t.equal(path.origin, 'http://here')
+    const asset = await s.ask('GET', path.pathname, { as: null })
+    t.equal(asset.statusCode, 200, url)
+    t.match(asset.headers['content-type'], types[path.pathname.split('.').at(-1) as string], 'as nosniff wants it')
+    if (path.pathname.endsWith('.css')) t.notMatch(asset.body, /@import|url\((?!["']?data:)/i, 'styles load nothing')
   }
 })
 
