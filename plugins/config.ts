@@ -62,6 +62,11 @@ const variables = {
   JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
   AUDIT_SEAL_KEY: Type.Optional(Type.String({ minLength: 32, description: 'signs the seals of the audit log: who can write to the database cannot seal it anew', ...secret })),
+  RATE_LIMIT_STORE: Type.Enum(['memory', 'postgres', 'redis'], { default: 'postgres', description: 'where instances add up who asks how often; memory: each counts for itself' }),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', allowed: 'a URL that begins with redis:// or rediss://', description: 'the Redis to use; required with RATE_LIMIT_STORE=redis', ...secret })),
+  RATE_LIMIT_IDENTITY: Type.Optional(Type.Integer({ minimum: 0, maximum: 100000000, description: 'requests a minute of one person; 0 is no limit; default: 1200 in production, a thousand times as many elsewhere' })),
+  RATE_LIMIT_ADDRESS: Type.Optional(Type.Integer({ minimum: 0, maximum: 100000000, description: 'requests a minute from one address (of IPv6 one /64) that nobody is signed in for; 0 is no limit; default: 300 in production, a thousand times as many elsewhere' })),
+  RATE_LIMIT_SIGN_IN: Type.Integer({ minimum: 0, maximum: 100000000, default: 20, description: 'attempts a minute to sign in from one address; 0 is no limit' }),
   METRICS_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'when set, /metrics wants it as a bearer token', ...secret })),
   METRICS_WINDOW_SECONDS: Type.Integer({ minimum: 5, maximum: 3600, default: 300, description: 'how far back rates, response times and alerts look' }),
   CORS_ORIGINS: Type.String({ pattern: '^(https?://[^,\\s/*]+(,https?://[^,\\s/*]+)*)?$', allowed: 'a list of origins like https://app.example.com, separated by commas', default: '', description: 'the web origins that may call, separated by commas; none by default' }),
@@ -126,9 +131,10 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 function crossChecks (config: Config): string[] {
   const zone = isTimeZone(config.JOBS_TIMEZONE) ? [] : [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
   const storage = config.FILES_STORAGE === 's3' ? (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const).filter((name) => config[name] === undefined) : []
+  const redis = config.RATE_LIMIT_STORE === 'redis' && config.REDIS_URL === undefined ? ['REDIS_URL must be set with RATE_LIMIT_STORE=redis'] : []
   const origins = config.CORS_ORIGINS === '' || config.CORS_ORIGINS.split(',').every(isOrigin) ? [] : [`CORS_ORIGINS must be ${describeAllowed(ConfigSchema.properties.CORS_ORIGINS)}, as browsers send them: no path, no wildcard, lower case, no default port; not ${JSON.stringify(config.CORS_ORIGINS)}`]
   const proxies = isProxyList(config.TRUST_PROXY) ? [] : [`TRUST_PROXY must be ${describeAllowed(ConfigSchema.properties.TRUST_PROXY)}, not ${JSON.stringify(config.TRUST_PROXY)}`]
-  return [...productionChecks(config), ...lockProblems(config), ...zone, ...origins, ...proxies, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+  return [...productionChecks(config), ...lockProblems(config), ...zone, ...origins, ...proxies, ...redis, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
 }
 
 function productionChecks (config: Config): string[] {

@@ -18,6 +18,8 @@ import mail from './mail.js'
 import metrics from './metrics/index.js'
 import openapi from './openapi.js'
 import pressure from './pressure.js'
+import rateLimit from './rate-limit/index.js'
+import rateLimitUpkeep from './rate-limit/upkeep.js'
 import requestContext from './request-context.js'
 import requestLog from './request-log.js'
 import security from './security.js'
@@ -44,6 +46,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip', 'deflate'] }) // wraps what all routes send
   await app.register(pressure) // before any work is done for a request that will be shed
   await app.register(database)
+  await app.register(rateLimit) // before auth: guesses are counted before they are looked at
   await app.register(auth) // before schema validation: strangers learn nothing from it
   await app.register(openapi) // before the routes that it describes
   await app.register(validation) // before the routes whose lists it splits
@@ -59,6 +62,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(jobs) // before the modules that schedule them
   await app.register(audit)
   await app.register(security) // notes there, and counts in metrics; auth calls it when requests come
+  await app.register(rateLimitUpkeep) // its job, and what it measures
   await app.register(mail) // before the modules that send by it
   await app.register(idempotency)
 }

@@ -7,6 +7,7 @@ import { auditOrigin } from './audit/record.js'
 export const securityEvents = {
   sign_in_refused: 'an identity was missing, malformed, expired, or nobody\'s',
   permission_refused: 'someone asked for what their roles do not allow',
+  rate_limited: 'someone asked more often than one may',
   metrics_refused: '/metrics was asked without its token',
   development_headers_ignored: 'a development header came to a service that does not take them'
 } as const

@@ -15,8 +15,11 @@ import { createTestDatabase } from './database.js'
 /** Signs the tokens of the tests; not a secret. */
 export const JWT_SECRET = 'a secret for tests only, at least 32 long'
 
-/** An app that only does what a test asks of it: it logs nothing, sheds no load on a busy machine, and does no jobs. */
-export const QUIET = { NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false' }
+/** No test is limited, and no statement is sent that it did not ask for. */
+const UNLIMITED = { RATE_LIMIT_STORE: 'memory', RATE_LIMIT_IDENTITY: '0', RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_SIGN_IN: '0' }
+
+/** An app that only does what a test asks of it: it logs nothing, sheds no load on a busy machine, limits nobody, and does no jobs. */
+export const QUIET = { ...UNLIMITED, NODE_ENV: 'test', LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', JOBS_ENABLED: 'false' }
 
 export interface Person { id: string, email: string, name: string }
 type Method = NonNullable<InjectOptions['method']>
@@ -51,7 +54,7 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
   pool.on('error', () => {}) // a test may take the server's connections away
   const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
   const filesDir = path.join(tmpdir(), `eden-test-files-${process.pid}-${randomBytes(6).toString('hex')}`)
-  const config = parseConfig({ NODE_ENV: 'test', FILES_DIR: filesDir, LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', JOBS_ENABLED: 'false', DATABASE_URL: url, JWT_SECRET, ...environment })
+  const config = parseConfig({ ...UNLIMITED, NODE_ENV: 'test', FILES_DIR: filesDir, LOG_LEVEL: 'silent', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_POOL_MAX: '5', JOBS_ENABLED: 'false', DATABASE_URL: url, JWT_SECRET, ...environment })
   const app = await buildApp(config, { clock })
   await app.ready()
   t.teardown(async () => {

@@ -1,6 +1,6 @@
 import jwt from '@fastify/jwt'
 import fp from 'fastify-plugin'
-import type { FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Forbidden, Unauthenticated } from '../errors.js'
 import { publicPrefix, publicRoutes } from '../public-routes.js'
 import { accessTokenKind, accessTokens } from './access-tokens.js'
@@ -62,7 +62,7 @@ export default fp(async function auth (app) {
     return named
   }
 
-  async function signIn (request: FastifyRequest): Promise<void> {
+  async function signIn (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       const proof = await proofOf(request)
       // Whatever names no person is nobody's: the database is not asked.
@@ -74,6 +74,7 @@ export default fp(async function auth (app) {
       if (!(error instanceof Refused)) throw error
       // The log says why; the answer does not.
       app.security(request, 'sign_in_refused', { reason: error.message })
+      app.rateLimits.count(request, reply, 'address')
       throw new Unauthenticated()
     }
   }
@@ -85,13 +86,14 @@ export default fp(async function auth (app) {
       throw new Error(`${[route.method].flat().join(', ')} ${route.url} declares no permission and is not in plugins/public-routes.ts`)
     }
   })
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { permission } = request.routeOptions.config
     if (permission === undefined) return
-    await signIn(request)
+    await signIn(request, reply)
+    app.rateLimits.count(request, reply, 'identity')
     if (permission !== SELF && !request.actor.permissions.includes(permission)) {
       app.security(request, 'permission_refused', { permission })
       throw new Forbidden(permission)
     }
   })
-}, { name: 'auth', dependencies: ['settings', 'database', 'errors'] })
+}, { name: 'auth', dependencies: ['settings', 'database', 'errors', 'rate-limit'] })

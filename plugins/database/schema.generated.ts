@@ -287,6 +287,11 @@ export const expectedSchema: DatabaseSchema = {
       "version",
       "visibility"
     ],
+    "rate_buckets": [
+      "bucket",
+      "count",
+      "expires_at"
+    ],
     "role_permissions": [
       "permission_code",
       "role_id"
@@ -648,6 +653,9 @@ export const expectedSchema: DatabaseSchema = {
     "projects.updated_at": "timestamp with time zone not null default clock_timestamp()",
     "projects.version": "integer not null default 1",
     "projects.visibility": "text not null default 'company'::text",
+    "rate_buckets.bucket": "text not null",
+    "rate_buckets.count": "integer not null",
+    "rate_buckets.expires_at": "timestamp with time zone not null",
     "role_permissions.permission_code": "text not null",
     "role_permissions.role_id": "uuid not null",
     "roles.created_at": "timestamp with time zone not null default clock_timestamp()",
@@ -866,6 +874,7 @@ export const expectedSchema: DatabaseSchema = {
     "projects_by_updated_at": "CREATE INDEX projects_by_updated_at ON public.projects USING btree (updated_at DESC, id DESC)",
     "projects_code_key": "CREATE UNIQUE INDEX projects_code_key ON public.projects USING btree (code) WHERE (deleted_at IS NULL)",
     "projects_pkey": "CREATE UNIQUE INDEX projects_pkey ON public.projects USING btree (id)",
+    "rate_buckets_pkey": "CREATE UNIQUE INDEX rate_buckets_pkey ON public.rate_buckets USING btree (bucket)",
     "role_permissions_by_permission": "CREATE INDEX role_permissions_by_permission ON public.role_permissions USING btree (permission_code)",
     "role_permissions_pkey": "CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission_code)",
     "roles_pkey": "CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)",
@@ -1080,6 +1089,8 @@ export const expectedSchema: DatabaseSchema = {
     "projects.projects_pkey": "PRIMARY KEY (id)",
     "projects.projects_status_known": "CHECK ((status = ANY (ARRAY['active'::text, 'on_hold'::text, 'closed'::text])))",
     "projects.projects_visibility_known": "CHECK ((visibility = ANY (ARRAY['company'::text, 'members'::text])))",
+    "rate_buckets.rate_buckets_count_positive": "CHECK ((count > 0))",
+    "rate_buckets.rate_buckets_pkey": "PRIMARY KEY (bucket)",
     "role_permissions.role_permissions_permission_code_fkey": "FOREIGN KEY (permission_code) REFERENCES permissions(code) ON DELETE CASCADE",
     "role_permissions.role_permissions_pkey": "PRIMARY KEY (role_id, permission_code)",
     "role_permissions.role_permissions_role_id_fkey": "FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE",

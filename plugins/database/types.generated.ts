@@ -334,6 +334,12 @@ export interface Projects {
   visibility: Generated<string>;
 }
 
+export interface RateBuckets {
+  bucket: string;
+  count: number;
+  expires_at: string;
+}
+
 export interface RolePermissions {
   permission_code: string;
   role_id: string;
@@ -525,6 +531,7 @@ export interface DB {
   project_counters: ProjectCounters;
   project_members: ProjectMembers;
   projects: Projects;
+  rate_buckets: RateBuckets;
   role_permissions: RolePermissions;
   roles: Roles;
   stat_created: StatCreated;
