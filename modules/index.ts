@@ -7,15 +7,17 @@ import jobs from './jobs/index.js'
 import notifications from './notifications/index.js'
 import projects from './projects/index.js'
 import reports from './reports/index.js'
+import roles from './roles/index.js'
 import search from './search/index.js'
 import { Deleted, Person } from './shared/schemas.js'
 import tasks from './tasks/index.js'
-import users from './users/index.js'
+import users, { User } from './users/index.js'
 
 /** What the company does, and where each domain is served. */
 export async function registerModules (app: FastifyInstance): Promise<void> {
-  for (const schema of [Deleted, Person]) app.addSchema(schema) // what several domains answer with
+  for (const schema of [Deleted, Person, User]) app.addSchema(schema) // what several domains answer with
   await app.register(users, { prefix: '/api' })
+  await app.register(roles, { prefix: '/api' })
   await app.register(projects, { prefix: '/api/projects' })
   await app.register(calendar, { prefix: '/api' })
   await app.register(companies, { prefix: '/api' })

@@ -19,12 +19,13 @@ const comment = await s.post(`/api/tasks/${task.id}/comments`, { body: 'Somethin
 const item = await s.post(`/api/tasks/${task.id}/checklist`, { label: 'A step' })
 const company = await s.post('/api/companies', { name: 'Somebody', kind: 'sub' })
 const contact = await s.post(`/api/companies/${company.id}/contacts`, { name: 'Someone' })
+const role = await s.post('/api/roles', { slug: 'r-1', name: 'A role' })
 await s.app.jobs.runNow('expire_job_runs')
 const [run] = await s.get('/api/admin/jobs/runs')
 const form = formWith('Some text', 'notes.txt')
 const attachment = (await s.ask('POST', `/api/tasks/${task.id}/attachments`, form)).json()
 const [notification] = await s.get('/api/notifications')
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, attachment: attachment.id, company: company.id, contact: contact.id, day: '2026-08-03' }
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, attachment: attachment.id, company: company.id, contact: contact.id, role: role.id, day: '2026-08-03' }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))

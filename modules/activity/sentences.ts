@@ -83,6 +83,12 @@ function happened ({ entity_type: type, action, changes, data, people }: Told): 
     case 'project.member_added': return `added ${member()} to the project as ${role()}`
     case 'project.member_changed': return `made ${member()} ${role()} of the project`
     case 'project.member_removed': return `removed ${member()} from the project`
+    case 'user.created': return `added ${quoted(changes.name?.[1])}`
+    case 'user.role_given': return `gave ${member()} the role ${quoted(data.role_name)}`
+    case 'user.role_taken': return `took the role ${quoted(data.role_name)} from ${member()}`
+    case 'role.created': return `added the role ${quoted(changes.name?.[1])}`
+    case 'role.updated': return `${changes.permissions === undefined ? 'changed' : 'changed what is allowed by'} the role ${quoted(data.role_name)}`
+    case 'role.deleted': return `deleted the role ${quoted(changes.name?.[0])}`
     case 'comment.created': {
       const mentions = Array.isArray(data.mentions) ? data.mentions.map(person) : []
       return mentions.length === 0 ? 'commented' : `commented and mentioned ${listed(mentions)}`

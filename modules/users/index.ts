@@ -2,14 +2,13 @@ import fp from 'fastify-plugin'
 import { preferenceRoutes } from './preferences/routes.js'
 import { Preferences } from './preferences/schemas.js'
 import { userRoutes } from './routes.js'
-import { User } from './schemas.js'
 
-export { Department } from './schemas.js'
+export { findUser } from './queries.js'
+export { Department, User } from './schemas.js'
 
 /** The people of the company, and what each may change of themselves. */
 export default fp(async function users (app) {
-  app.addSchema(User)
   app.addSchema(Preferences)
   app.register(userRoutes)
   app.register(preferenceRoutes)
-}, { name: 'users', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events'] })
+}, { name: 'users', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'events', 'idempotency'] })

@@ -3,9 +3,11 @@ import type { Db } from '../../plugins/database/index.js'
 import type { DB } from '../../plugins/database/types.generated.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { recordEvents, type Origin } from '../activity/index.js'
+import { GrantExceedsOwn, heldBeyond } from '../shared/grants.js'
 import { newId } from '../shared/ids.js'
+import { inTransaction } from '../shared/transaction.js'
 import type { Static } from 'typebox'
-import type { UpdateMe, User } from './schemas.js'
+import type { CreateUser, UpdateUser, User } from './schemas.js'
 
 export type UserRow = Static<typeof User>
 
@@ -39,29 +41,71 @@ export function findUser (db: Db, id: string) {
   return db.selectFrom('users').select(columns).select(roles).where('id', '=', id).$castTo<UserRow>().executeTakeFirst()
 }
 
-/**
- * Changes what a person may change of themselves, and records the event, in one statement.
- * @returns the version after the change, or undefined when `versions` does not have the current one
- */
-export async function updateUser (db: Db, { id, set, versions, origin }: { id: string, set: UpdateMe, versions?: number[], origin: Origin }) {
-  const fields = (alias: string) => sql`jsonb_build_object('name', ${sql.ref(alias)}.name, 'job_title', ${sql.ref(alias)}.job_title, 'phone', ${sql.ref(alias)}.phone,
-    'timezone', ${sql.ref(alias)}.timezone, 'locale', ${sql.ref(alias)}.locale)`
-  const { rows: [row] } = await sql<{ version: number }>`
-    with locked as materialized (
-      select * from users u where id = ${id} and (${versions ?? null}::int[] is null or version = any(${versions ?? null}::int[])) for update
-    ), wanted as materialized (
-      select l.id, n.*, ${fields('l')} as old, ${fields('n')} as new, greatest(clock_timestamp(), l.updated_at + interval '1 microsecond') as at
-      from locked l, jsonb_to_record(${fields('l')} || ${JSON.stringify(set)}::jsonb) as n (name text, job_title text, phone text, timezone text, locale text)
-    ), after as (
-      update users u set name = w.name, job_title = w.job_title, phone = w.phone, timezone = w.timezone, locale = w.locale, updated_at = w.at, version = u.version + 1
-      from wanted w where u.id = w.id and w.old <> w.new returning u.id, u.version
+const fields = (alias: string) => sql`jsonb_build_object('email', ${sql.ref(alias)}.email, 'name', ${sql.ref(alias)}.name, 'job_title', ${sql.ref(alias)}.job_title,
+  'phone', ${sql.ref(alias)}.phone, 'department', ${sql.ref(alias)}.department, 'timezone', ${sql.ref(alias)}.timezone, 'locale', ${sql.ref(alias)}.locale,
+  'is_active', ${sql.ref(alias)}.is_active)`
+const record = sql.raw('email citext, name text, job_title text, phone text, department text, timezone text, locale text, is_active boolean')
+const names = sql.raw('email, name, job_title, phone, department, timezone, locale, is_active')
+
+/** Adds a person, who may do nothing yet, and records the event, in one statement. */
+export async function createUser (db: Db, { values, origin }: { values: CreateUser, origin: Origin }): Promise<UserRow | undefined> {
+  const id = newId()
+  await sql`
+    with after as (
+      insert into users (id, ${names}, created_at, updated_at)
+      select ${id}::uuid, n.*, m.at, m.at
+      from (select clock_timestamp() as at) m, jsonb_to_record(${JSON.stringify({ timezone: 'America/Toronto', locale: 'en-CA', is_active: true, ...values })}::jsonb) as n (${record})
+      returning *
     ), event as (
-      select ${newId()}::uuid as event_id, w.at, 'user' as entity_type, a.id as entity_id, 'updated' as action, null::uuid as project_id,
-        null::uuid as task_id, a.version, jsonb_changes(w.old, w.new) as changes, '{}'::jsonb as data
-      from after a join wanted w on w.id = a.id
+      select ${newId()}::uuid as event_id, a.created_at as at, 'user' as entity_type, a.id as entity_id, 'created' as action, null::uuid as project_id,
+        null::uuid as task_id, a.version, jsonb_changes('{}', jsonb_strip_nulls(${fields('a')})) as changes, '{}'::jsonb as data
+      from after a
     ), ${recordEvents(origin)}
-    select coalesce(a.version, l.version) as version from locked l left join after a on a.id = l.id`.execute(db)
-  return row?.version
+    select from after`.execute(db)
+  return findUser(db, id)
+}
+
+export interface UserChange {
+  id: string
+  set: UpdateUser
+  versions?: number[]
+  origin: Origin
+  /** What whoever changes somebody else holds: who holds more gets no other address from them, and is neither sent away nor let in again. */
+  own?: string[]
+}
+
+/**
+ * Changes a person and records the event; a change that changes nothing records nothing. The row is locked first: whoever
+ * waited for it sees the roles that were given meanwhile.
+ * @returns the version after the change, or undefined when `versions` does not have the current one or there is nobody
+ * @throws GrantExceedsOwn when the change is beyond what the caller holds
+ */
+export function updateUser (db: Db, { id, set, versions, origin, own }: UserChange): Promise<number | undefined> {
+  return inTransaction(db, async (trx) => {
+    await trx.selectFrom('users').select('id').where('id', '=', id).forNoKeyUpdate().execute()
+    const { rows: [row] } = await sql<{ version: number, beyond: string[] }>`
+      with locked as materialized (
+        select u.*, ${fields('u')} as old, ${fields('u')} || ${JSON.stringify(set)}::jsonb as new from users u
+        where id = ${id} and (${versions ?? null}::int[] is null or version = any(${versions ?? null}::int[]))
+      ), judged as materialized (
+        select l.*, case when ${own !== undefined} and (old -> 'email', old -> 'is_active') is distinct from (new -> 'email', new -> 'is_active')
+          then ${heldBeyond(sql.ref('l.id'), own ?? [])} else '{}' end as beyond
+        from locked l
+      ), wanted as materialized (
+        select j.id, n.*, j.old, j.new, greatest(clock_timestamp(), j.updated_at + interval '1 microsecond') as at
+        from judged j, jsonb_to_record(j.new) as n (${record}) where j.beyond = '{}'
+      ), after as (
+        update users u set (${names}, updated_at, version) = (select w.email, w.name, w.job_title, w.phone, w.department, w.timezone, w.locale, w.is_active, w.at, u.version + 1)
+        from wanted w where u.id = w.id and w.old <> w.new returning u.id, u.version
+      ), event as (
+        select ${newId()}::uuid as event_id, w.at, 'user' as entity_type, a.id as entity_id, 'updated' as action, null::uuid as project_id,
+          null::uuid as task_id, a.version, jsonb_changes(w.old, w.new) as changes, '{}'::jsonb as data
+        from after a join wanted w on w.id = a.id
+      ), ${recordEvents(origin)}
+      select coalesce(a.version, j.version) as version, j.beyond from judged j left join after a on a.id = j.id`.execute(trx)
+    if (row !== undefined && row.beyond.length > 0) throw new GrantExceedsOwn(row.beyond.join(', '))
+    return row?.version
+  })
 }
 
 /** What each permission of the caller means. */

@@ -20,11 +20,27 @@ export const User = Type.Object({
   updated_at: Timestamp
 }, { $id: 'User' })
 
-export const UpdateMe = Type.Object({
-  name: Type.Optional(Line(200)),
+const profile = {
+  name: Line(200),
   job_title: Type.Optional(Nullable(Line(200))),
   phone: Type.Optional(Nullable(Type.String({ maxLength: 40, pattern: '^[+(]?[0-9][0-9 ().-]{3,}( ?(x|ext\\.?) ?[0-9]+)?$', description: 'as people write it, with an extension: +1 416 555 0142 x7' }))),
   timezone: Type.Optional(Type.String({ minLength: 1, maxLength: 64, format: 'time-zone' })),
   locale: Type.Optional(Type.String({ minLength: 2, maxLength: 35, format: 'locale', description: 'a language tag (BCP 47)' }))
-}, { additionalProperties: false, minProperties: 1 })
+}
+const email = Type.String({ maxLength: 254, pattern: '^[^@\\s\\p{Cc}\\p{Cs}]+@[^@\\s\\p{Cc}\\p{Cs}]+$' })
+const department = Type.Optional(Nullable(Department))
+
+export const UpdateMe = Type.Object({ ...profile, name: Type.Optional(profile.name) }, { additionalProperties: false, minProperties: 1 })
 export type UpdateMe = Static<typeof UpdateMe>
+
+export const CreateUser = Type.Object({ email, ...profile, department }, { additionalProperties: false })
+export type CreateUser = Static<typeof CreateUser>
+
+export const UpdateUser = Type.Object({
+  email: Type.Optional(email),
+  ...profile,
+  name: Type.Optional(profile.name),
+  department,
+  is_active: Type.Optional(Type.Boolean({ description: 'false sends a person away: they keep what they hold, and true brings them back' }))
+}, { additionalProperties: false, minProperties: 1 })
+export type UpdateUser = Static<typeof UpdateUser>

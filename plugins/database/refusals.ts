@@ -10,6 +10,9 @@ const unknownPerson = (path: string, code: string) => refuse(422, code, path, 'n
 const byConstraint: Record<string, Refusal> = {
   users_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to someone already'),
   users_timezone_known: refuse(422, 'EDEN_UNKNOWN_TIMEZONE', 'timezone', 'is not a known time zone'),
+  users_last_administrator: { status: 409, code: 'EDEN_LAST_ADMINISTRATOR', detail: 'somebody must be able to do everything: the last active administrator stays' },
+  roles_slug_key: refuse(409, 'EDEN_SLUG_TAKEN', 'slug', 'is taken by another role'),
+  user_roles_role_id_fkey: { status: 409, code: 'EDEN_ROLE_HELD', detail: 'people hold this role: take it from them first' },
   projects_code_key: refuse(409, 'EDEN_CODE_TAKEN', 'code', 'is taken by another project'),
   companies_name_key: refuse(409, 'EDEN_COMPANY_NAME_TAKEN', 'name', 'belongs to another company'),
   contacts_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to another contact of the company'),

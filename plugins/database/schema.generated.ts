@@ -877,6 +877,7 @@ export const expectedSchema: DatabaseSchema = {
     "rate_buckets_pkey": "CREATE UNIQUE INDEX rate_buckets_pkey ON public.rate_buckets USING btree (bucket)",
     "role_permissions_by_permission": "CREATE INDEX role_permissions_by_permission ON public.role_permissions USING btree (permission_code)",
     "role_permissions_pkey": "CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission_code)",
+    "roles_by_name": "CREATE INDEX roles_by_name ON public.roles USING btree (lower(name), id)",
     "roles_pkey": "CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)",
     "roles_slug_key": "CREATE UNIQUE INDEX roles_slug_key ON public.roles USING btree (slug)",
     "stat_created_pkey": "CREATE UNIQUE INDEX stat_created_pkey ON public.stat_created USING btree (bucket, department)",
@@ -1180,13 +1181,16 @@ export const expectedSchema: DatabaseSchema = {
     "audit_seals.audit_seals_append_only": "CREATE TRIGGER audit_seals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_seals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
     "ball_holds.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER UPDATE OF started_at, ended_at ON public.ball_holds NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN (((new.started_at IS DISTINCT FROM old.started_at) OR (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_hold_inside_pause()",
     "ball_pauses.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER INSERT OR UPDATE ON public.ball_pauses NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION refuse_pause_outside()",
+    "role_permissions.role_permissions_administrator_whole": "CREATE CONSTRAINT TRIGGER role_permissions_administrator_whole AFTER DELETE OR UPDATE ON public.role_permissions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_administrator_whole()",
     "stat_ledger.stat_ledger_append_only": "CREATE TRIGGER stat_ledger_append_only BEFORE UPDATE ON public.stat_ledger FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     "task_dependencies.task_dependencies_cycle": "CREATE CONSTRAINT TRIGGER task_dependencies_cycle AFTER INSERT OR UPDATE ON public.task_dependencies NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION refuse_dependency_cycle()",
     "tasks.tasks_delete_counts": "CREATE TRIGGER tasks_delete_counts AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()",
     "tasks.tasks_insert_counts": "CREATE TRIGGER tasks_insert_counts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()",
     "tasks.tasks_parent_cycle": "CREATE CONSTRAINT TRIGGER tasks_parent_cycle AFTER INSERT OR UPDATE OF parent_id ON public.tasks NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION refuse_parent_cycle()",
     "tasks.tasks_truncate_counts": "CREATE TRIGGER tasks_truncate_counts AFTER TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION forget_stats()",
-    "tasks.tasks_update_counts": "CREATE TRIGGER tasks_update_counts AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()"
+    "tasks.tasks_update_counts": "CREATE TRIGGER tasks_update_counts AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()",
+    "user_roles.user_roles_last_administrator": "CREATE CONSTRAINT TRIGGER user_roles_last_administrator AFTER DELETE OR UPDATE ON public.user_roles DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_administrator()",
+    "users.users_last_administrator": "CREATE CONSTRAINT TRIGGER users_last_administrator AFTER UPDATE OF is_active ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.is_active AND (NOT new.is_active))) EXECUTE FUNCTION require_administrator()"
   },
   "functions": {
     "create_activity_partition(date)": "5cfc9ad3854f0f7ef799079e9cb90fa6a12db81ac838dfe27fd3070e4a10c79f",
@@ -1194,6 +1198,7 @@ export const expectedSchema: DatabaseSchema = {
     "forget_stats()": "686c816024e68ad91e3c593a50ba14889474669c33f2722d2c3e641c4acf8e28",
     "is_time_zone(text)": "29ee5a0e4635a8e1a465da0720621cf7ce62b6bf8d81ebf29e9687d7d459723c",
     "jsonb_changes(jsonb, jsonb)": "e187adf8ed5c79254fb170fa7ce253891288e11cacb687e583b681b77f1149bf",
+    "keep_administrator_whole()": "77753d8bdef899ab2adf39325cd7893db30baff37e1c802cd3ab986c55150ca1",
     "keep_stat_ledger()": "5e297d54fd48fbdca7f043355731df9fa467cc8ca1be0895278872828ae1b091",
     "ontario_holidays(integer)": "38216c8a927531e661b0b7b7d8ea171b768a909e86a1bbacbfac22b6c9d2ea01",
     "rebuild_calendar(uuid)": "bdf933ec6f681c08534359c9988ca961ecd781be57d6227cad99c7d513d5a463",
@@ -1204,6 +1209,7 @@ export const expectedSchema: DatabaseSchema = {
     "refuse_parent_cycle()": "0426d50bbbdf6f5b5586913ef3a68b4a3fe96a78ea898dd583c299c58e7673ce",
     "refuse_pause_outside()": "398ab2c1ac6d53af2e4e0b2ee8d9b692f81d7916ee71ca691a3e3863b28e4069",
     "refuse_truncate()": "877f9725ee1caa506e5e7ad0a327980b3950316ccc9593c6c6c9cfb455de5bee",
+    "require_administrator()": "46d55158d2a6a7bd308556a15e3d7207ce45b3c7b582178d67356a1b07ce8652",
     "stat_bucket(timestamp with time zone)": "8a12b1da058526f43616696079870358fe6f8f919bff2ec60e2bdbf1498f62d8",
     "stat_holder(uuid, uuid)": "b2642335ed13b0bb03db87e7c6b3cd36c698936939f280f6ac630ba80b78fd95",
     "work_seconds_until(uuid, timestamp with time zone)": "f230322e2a3d3f35feabfd9c9d99028f91058d0885acd91aa1a2e93471aa19dc"

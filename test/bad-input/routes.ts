@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -19,6 +19,8 @@ export interface Row {
   /** Where in the body its fields are, when not at its top. */
   inside?: { prefix: string, wrap: (fields: object, ids: Record<Resource, string>) => object }
   ifMatch?: true
+  /** The parameters of the path that may also be a slug. */
+  orSlug?: string[]
   /** Takes a form with a file, and no JSON. */
   file?: true
   /** The answer when the id of a parameter is well-formed but unknown, where that is not 404. */
@@ -69,6 +71,15 @@ const activityFilters = { ...page('-at'), entity_type: word, entity_id: uuid, ac
 const reportFilters = { project: commaListOf(uuid, 50), department: commaListOf(department), from: time, to: time, format: oneOf('csv') }
 const person = commaListOf({ ...uuid, good: 'me' }, 50)
 const zone: Kind = { good: 'America/Toronto', bad: { ...code.bad, 'one too long': 'x'.repeat(65), 'a slash': 'America/St.', 'a leading dash': '$America', 'a way out': '../etc/passwd' } }
+const profile = {
+  name: line(200),
+  job_title: nullable(line(200)),
+  timezone: zone,
+  phone: nullable({ good: '+1 (416) 555-0142 x7', bad: { ...code.bad, letters: '555-CALL-NOW', 'too short': '911', 'one too long': '1'.repeat(41), 'only signs': '+()' } }),
+  locale: { good: 'fr-CA', bad: { ...code.bad, 'a word': 'english', 'an underscore': 'en_CA', 'a part too long': 'en-abcdefghi', 'a variant twice': 'de-1901-1901', 'one too long': 'en-x-aaaaaaaa-aaaaaaaa-aaaaaaaa-aaaaaaaa' } }
+}
+const yesOrNo: Kind = { good: true, bad: { null: null, 'a word': 'true', 'a number': 1, 'a list': [true] } }
+const roleFields = { name: line(100), description: prose(1000), permissions: { good: ['tasks:read'], bad: { null: null, 'a text': 'tasks:read', 'a number in it': [5], 'no code': ['tasks'], 'one twice': ['tasks:read', 'tasks:read'], 'an upper case': ['Tasks:read'], 'too many': Array.from({ length: 201 }, (_, i) => `a:${'b'.repeat(1 + i % 50)}_${'c'.repeat(1 + Math.floor(i / 50))}`) } } }
 const monday = { weekday: 1, opens: '08:00', closes: '17:00' }
 const hours: Kind = {
   good: [monday],
@@ -130,17 +141,19 @@ export const routes: Record<string, Row> = {
 
   'GET /api/users': { query: { ...page('name', 'text'), department: commaListOf(department), active: flag } },
   'GET /api/users/{id}': { ids: { id: 'user' } },
+  'POST /api/users': { body: { email, ...profile, department: nullable(department) }, required: ['email', 'name'] },
+  'PATCH /api/users/{id}': { ids: { id: 'user' }, body: { email, ...profile, department: nullable(department), is_active: yesOrNo }, ifMatch: true },
+  'DELETE /api/users/{id}': { ids: { id: 'user' }, ifMatch: true },
+  'PUT /api/users/{id}/roles/{role}': { ids: { id: 'user', role: 'role' }, orSlug: ['role'] },
+  'DELETE /api/users/{id}/roles/{role}': { ids: { id: 'user', role: 'role' }, orSlug: ['role'] },
+  'GET /api/permissions': {},
+  'GET /api/roles': { query: page('name', 'text') },
+  'POST /api/roles': { body: { slug: { good: 'estimator', bad: { ...code.bad, 'an upper case': 'Estimator', 'one too long': 'x'.repeat(64), 'a dot': 'a.b' } }, ...roleFields }, required: ['slug', 'name'] },
+  'GET /api/roles/{id}': { ids: { id: 'role' } },
+  'PATCH /api/roles/{id}': { ids: { id: 'role' }, body: roleFields, ifMatch: true },
+  'DELETE /api/roles/{id}': { ids: { id: 'role' }, ifMatch: true },
   'GET /api/me': {},
-  'PATCH /api/me': {
-    body: {
-      name: line(200),
-      job_title: nullable(line(200)),
-      timezone: zone,
-      phone: nullable({ good: '+1 (416) 555-0142 x7', bad: { ...code.bad, letters: '555-CALL-NOW', 'too short': '911', 'one too long': '1'.repeat(41), 'only signs': '+()' } }),
-      locale: { good: 'fr-CA', bad: { ...code.bad, 'a word': 'english', 'an underscore': 'en_CA', 'a part too long': 'en-abcdefghi', 'a variant twice': 'de-1901-1901', 'one too long': 'en-x-aaaaaaaa-aaaaaaaa-aaaaaaaa-aaaaaaaa' } }
-    },
-    ifMatch: true
-  },
+  'PATCH /api/me': { body: profile, ifMatch: true },
   'GET /api/me/preferences': {},
   'PUT /api/me/preferences': {
     body: {
@@ -210,7 +223,7 @@ export const routes: Record<string, Row> = {
   'GET /api/tasks/{id}/checklist': { ...task, query: page('position', 'number') },
   'POST /api/tasks/{id}/checklist': { ...task, body: { label: line(500) }, required: ['label'] },
   'POST /api/tasks/{id}/checklist/reorder': { ...task, body: { ids: listOf(uuid, 200) }, required: ['ids'] },
-  'PATCH /api/checklist/{id}': { ids: { id: 'item' }, body: { label: line(500), is_done: { good: true, bad: { null: null, 'a word': 'true', 'a number': 1, 'a list': [true] } } }, ifMatch: true },
+  'PATCH /api/checklist/{id}': { ids: { id: 'item' }, body: { label: line(500), is_done: yesOrNo }, ifMatch: true },
   'DELETE /api/checklist/{id}': { ids: { id: 'item' }, ifMatch: true },
   'GET /api/tasks/{id}/attachments': { ...task, query: page('created_at') },
   'POST /api/tasks/{id}/attachments': { ...task, file: true },

@@ -1,0 +1,14 @@
+import createError from '@fastify/error'
+import { sql, type RawBuilder } from 'kysely'
+
+/** Nobody can give, or take, what they do not hold themselves; nor get hold of who holds it. */
+export const GrantExceedsOwn = createError<[string]>('EDEN_GRANT_EXCEEDS_OWN', 'this is beyond what you hold yourself: it needs %s', 403)
+
+/**
+ * What the roles of a person allow beyond some permissions, in SQL, whether the person is active or not.
+ * @param userId a column of the query
+ * @returns an expression of type text[]
+ */
+export const heldBeyond = (userId: RawBuilder<unknown>, permissions: readonly string[]): RawBuilder<string[]> => sql<string[]>`array(
+  select distinct rp.permission_code from user_roles ur join role_permissions rp on rp.role_id = ur.role_id
+  where ur.user_id = ${userId} and rp.permission_code <> all(${permissions}::text[]) order by 1)`
