@@ -8,6 +8,11 @@ export const securityEvents = {
   sign_in_refused: 'an identity was missing, malformed, expired, or nobody\'s',
   permission_refused: 'someone asked for what their roles do not allow',
   rate_limited: 'someone asked more often than one may',
+  grant_refused: 'someone tried to give or take what they do not hold, or to get hold of who holds it',
+  role_given: 'a person was given a role',
+  role_taken: 'a role was taken from a person',
+  role_changed: 'a role was added, changed or deleted',
+  person_changed: 'a person was added, sent away or brought back, or got another address',
   metrics_refused: '/metrics was asked without its token',
   development_headers_ignored: 'a development header came to a service that does not take them'
 } as const

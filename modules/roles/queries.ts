@@ -5,6 +5,7 @@ import type { Db } from '../../plugins/database/index.js'
 import type { DB } from '../../plugins/database/types.generated.js'
 import { NotFound } from '../../plugins/errors.js'
 import { recordEvents, type Origin } from '../activity/index.js'
+import type { OnRecord } from '../shared/grants.js'
 import { stale } from '../shared/etags.js'
 import { newId } from '../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
@@ -60,12 +61,13 @@ async function refuseUnheld (db: Db, own: string[], asked: string[]): Promise<vo
 
 const fields = (role: Pick<RoleRow, 'slug' | 'name' | 'description' | 'permissions'>) => ({ slug: role.slug, name: role.name, description: role.description, permissions: role.permissions })
 
-/** Adds a role and records the event, in one statement. @param own what the caller holds: more cannot be given */
-export async function createRole (db: Db, { values, own, origin }: { values: CreateRole, own: string[], origin: Origin }): Promise<RoleRow | undefined> {
+/** Adds a role and records the event. @param own what the caller holds: more cannot be given */
+export async function createRole (db: Db, { values, own, origin, record }: { values: CreateRole, own: string[], origin: Origin, record: OnRecord }): Promise<RoleRow | undefined> {
   const { slug, name, description = '', permissions = [] } = values
   await refuseUnheld(db, own, permissions)
   const id = newId()
-  await sql`
+  return inTransaction(db, async (trx) => {
+    await sql`
     with after as (
       insert into roles (id, slug, name, description, created_at, updated_at)
       select ${id}::uuid, ${slug}, ${name}, ${description}, at, at from (select clock_timestamp() as at) moment
@@ -77,8 +79,10 @@ export async function createRole (db: Db, { values, own, origin }: { values: Cre
         version, jsonb_changes('{}', ${JSON.stringify(fields({ slug, name, description, permissions }))}::jsonb) as changes, '{}'::jsonb as data
       from after
     ), ${recordEvents(origin)}
-    select from after`.execute(db)
-  return findRole(db, id)
+    select from after`.execute(trx)
+    await record(trx, { event: 'role_changed', targetType: 'role', targetId: id, details: { change: 'added', slug, permissions } })
+    return findRole(trx, id)
+  })
 }
 
 /**
@@ -86,7 +90,7 @@ export async function createRole (db: Db, { values, own, origin }: { values: Cre
  * that changes nothing records nothing.
  * @param own what the caller holds: neither what the role allowed nor what it is to allow can be more
  */
-export function updateRole (db: Db, { id, set, own, versions, origin }: { id: string, set: UpdateRole, own: string[], versions?: number[], origin: Origin }): Promise<RoleRow> {
+export function updateRole (db: Db, { id, set, own, versions, origin, record }: { id: string, set: UpdateRole, own: string[], versions?: number[], origin: Origin, record: OnRecord }): Promise<RoleRow> {
   return inTransaction(db, async (trx) => {
     const before = await lockRole(trx, { id }, 'update')
     if (before === undefined) throw new NotFound('role')
@@ -112,12 +116,14 @@ export function updateRole (db: Db, { id, set, own, versions, origin }: { id: st
         from after
       ), ${recordEvents(origin)}
       select from after`.execute(trx)
+    const [given, taken] = [after.permissions.filter((code) => !before.permissions.includes(code)), before.permissions.filter((code) => !after.permissions.includes(code))]
+    await record(trx, { event: 'role_changed', targetType: 'role', targetId: id, details: { change: 'changed', slug: before.slug, given, taken } })
     return await findRole(trx, id) as RoleRow
   })
 }
 
 /** Deletes a role that nobody holds (a foreign key sees to that) and records the event. */
-export function deleteRole (db: Db, { id, own, versions, origin }: { id: string, own: string[], versions?: number[], origin: Origin }): Promise<void> {
+export function deleteRole (db: Db, { id, own, versions, origin, record }: { id: string, own: string[], versions?: number[], origin: Origin, record: OnRecord }): Promise<void> {
   return inTransaction(db, async (trx) => {
     const role = await lockRole(trx, { id }, 'update')
     if (role === undefined) throw new NotFound('role')
@@ -133,6 +139,7 @@ export function deleteRole (db: Db, { id, own, versions, origin }: { id: string,
         from gone
       ), ${recordEvents(origin)}
       select from gone`.execute(trx)
+    await record(trx, { event: 'role_changed', targetType: 'role', targetId: id, details: { change: 'deleted', slug: role.slug } })
   })
 }
 
@@ -144,14 +151,14 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
  * @param own what the caller holds: neither can be given or taken what allows more
  * @returns the id of the role
  */
-export function setUserRole (db: Db, { userId, role: which, held, own, origin }: { userId: string, role: string, held: boolean, own: string[], origin: Origin }): Promise<string> {
+export function setUserRole (db: Db, { userId, role: which, held, own, origin, record }: { userId: string, role: string, held: boolean, own: string[], origin: Origin, record: OnRecord }): Promise<string> {
   return inTransaction(db, async (trx) => {
     const role = await lockRole(trx, uuid.test(which) ? { id: which } : { slug: which }, 'share')
     if (role === undefined) throw new NotFound('role')
     const user = await trx.selectFrom('users').select('id').where('id', '=', userId).forNoKeyUpdate().executeTakeFirst()
     if (user === undefined) throw new NotFound('user')
     refuseBeyond(own, role.permissions)
-    await sql`
+    const { rows } = await sql`
       with changed as (
         ${held
           ? sql`insert into user_roles (user_id, role_id) values (${userId}, ${role.id}) on conflict do nothing returning user_id`
@@ -167,6 +174,7 @@ export function setUserRole (db: Db, { userId, role: which, held, own, origin }:
         from after
       ), ${recordEvents(origin)}
       select from after`.execute(trx)
+    if (rows.length > 0) await record(trx, { event: held ? 'role_given' : 'role_taken', targetType: 'user', targetId: userId, details: { role: role.slug } })
     return role.id
   })
 }

@@ -1,5 +1,8 @@
 import createError from '@fastify/error'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { sql, type RawBuilder } from 'kysely'
+import { recordAudit, type AuditEntry } from '../../plugins/audit/record.js'
+import type { Db } from '../../plugins/database/index.js'
 
 /** Nobody can give, or take, what they do not hold themselves; nor get hold of who holds it. */
 export const GrantExceedsOwn = createError<[string]>('EDEN_GRANT_EXCEEDS_OWN', 'this is beyond what you hold yourself: it needs %s', 403)
@@ -12,3 +15,14 @@ export const GrantExceedsOwn = createError<[string]>('EDEN_GRANT_EXCEEDS_OWN', '
 export const heldBeyond = (userId: RawBuilder<unknown>, permissions: readonly string[]): RawBuilder<string[]> => sql<string[]>`array(
   select distinct rp.permission_code from user_roles ur join role_permissions rp on rp.role_id = ur.role_id
   where ur.user_id = ${userId} and rp.permission_code <> all(${permissions}::text[]) order by 1)`
+
+/** Puts a change of rights on record, in the transaction of the change. */
+export type OnRecord = (db: Db, entry: Pick<AuditEntry, 'event' | 'targetType' | 'targetId' | 'details'>) => Promise<void>
+export const onRecord = (request: FastifyRequest): OnRecord => (db, entry) => recordAudit(db, request, entry)
+
+/** Tells whoever watches over security of each grant that the routes of a module refuse. */
+export function tellRefusedGrants (app: FastifyInstance): void {
+  app.addHook('onError', async (request, _reply, error) => {
+    if (error.code === 'EDEN_GRANT_EXCEEDS_OWN') app.security(request, 'grant_refused', { detail: error.message })
+  })
+}

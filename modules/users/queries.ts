@@ -3,7 +3,7 @@ import type { Db } from '../../plugins/database/index.js'
 import type { DB } from '../../plugins/database/types.generated.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { recordEvents, type Origin } from '../activity/index.js'
-import { GrantExceedsOwn, heldBeyond } from '../shared/grants.js'
+import { GrantExceedsOwn, heldBeyond, type OnRecord } from '../shared/grants.js'
 import { newId } from '../shared/ids.js'
 import { inTransaction } from '../shared/transaction.js'
 import type { Static } from 'typebox'
@@ -44,25 +44,28 @@ export function findUser (db: Db, id: string) {
 const fields = (alias: string) => sql`jsonb_build_object('email', ${sql.ref(alias)}.email, 'name', ${sql.ref(alias)}.name, 'job_title', ${sql.ref(alias)}.job_title,
   'phone', ${sql.ref(alias)}.phone, 'department', ${sql.ref(alias)}.department, 'timezone', ${sql.ref(alias)}.timezone, 'locale', ${sql.ref(alias)}.locale,
   'is_active', ${sql.ref(alias)}.is_active)`
-const record = sql.raw('email citext, name text, job_title text, phone text, department text, timezone text, locale text, is_active boolean')
+const typed = sql.raw('email citext, name text, job_title text, phone text, department text, timezone text, locale text, is_active boolean')
 const names = sql.raw('email, name, job_title, phone, department, timezone, locale, is_active')
 
-/** Adds a person, who may do nothing yet, and records the event, in one statement. */
-export async function createUser (db: Db, { values, origin }: { values: CreateUser, origin: Origin }): Promise<UserRow | undefined> {
+/** Adds a person, who may do nothing yet, and records the event. */
+export function createUser (db: Db, { values, origin, record }: { values: CreateUser, origin: Origin, record: OnRecord }): Promise<UserRow | undefined> {
   const id = newId()
-  await sql`
+  return inTransaction(db, async (trx) => {
+    await sql`
     with after as (
       insert into users (id, ${names}, created_at, updated_at)
       select ${id}::uuid, n.*, m.at, m.at
-      from (select clock_timestamp() as at) m, jsonb_to_record(${JSON.stringify({ timezone: 'America/Toronto', locale: 'en-CA', is_active: true, ...values })}::jsonb) as n (${record})
+      from (select clock_timestamp() as at) m, jsonb_to_record(${JSON.stringify({ timezone: 'America/Toronto', locale: 'en-CA', is_active: true, ...values })}::jsonb) as n (${typed})
       returning *
     ), event as (
       select ${newId()}::uuid as event_id, a.created_at as at, 'user' as entity_type, a.id as entity_id, 'created' as action, null::uuid as project_id,
         null::uuid as task_id, a.version, jsonb_changes('{}', jsonb_strip_nulls(${fields('a')})) as changes, '{}'::jsonb as data
       from after a
     ), ${recordEvents(origin)}
-    select from after`.execute(db)
-  return findUser(db, id)
+    select from after`.execute(trx)
+    await record(trx, { event: 'person_changed', targetType: 'user', targetId: id, details: { change: 'added', email: values.email } })
+    return findUser(trx, id)
+  })
 }
 
 export interface UserChange {
@@ -72,6 +75,7 @@ export interface UserChange {
   origin: Origin
   /** What whoever changes somebody else holds: who holds more gets no other address from them, and is neither sent away nor let in again. */
   own?: string[]
+  record?: OnRecord
 }
 
 /**
@@ -80,10 +84,10 @@ export interface UserChange {
  * @returns the version after the change, or undefined when `versions` does not have the current one or there is nobody
  * @throws GrantExceedsOwn when the change is beyond what the caller holds
  */
-export function updateUser (db: Db, { id, set, versions, origin, own }: UserChange): Promise<number | undefined> {
+export function updateUser (db: Db, { id, set, versions, origin, own, record }: UserChange): Promise<number | undefined> {
   return inTransaction(db, async (trx) => {
     await trx.selectFrom('users').select('id').where('id', '=', id).forNoKeyUpdate().execute()
-    const { rows: [row] } = await sql<{ version: number, beyond: string[] }>`
+    const { rows: [row] } = await sql<{ version: number, beyond: string[], reach: Record<string, unknown[]> | null }>`
       with locked as materialized (
         select u.*, ${fields('u')} as old, ${fields('u')} || ${JSON.stringify(set)}::jsonb as new from users u
         where id = ${id} and (${versions ?? null}::int[] is null or version = any(${versions ?? null}::int[]))
@@ -93,7 +97,7 @@ export function updateUser (db: Db, { id, set, versions, origin, own }: UserChan
         from locked l
       ), wanted as materialized (
         select j.id, n.*, j.old, j.new, greatest(clock_timestamp(), j.updated_at + interval '1 microsecond') as at
-        from judged j, jsonb_to_record(j.new) as n (${record}) where j.beyond = '{}'
+        from judged j, jsonb_to_record(j.new) as n (${typed}) where j.beyond = '{}'
       ), after as (
         update users u set (${names}, updated_at, version) = (select w.email, w.name, w.job_title, w.phone, w.department, w.timezone, w.locale, w.is_active, w.at, u.version + 1)
         from wanted w where u.id = w.id and w.old <> w.new returning u.id, u.version
@@ -102,8 +106,12 @@ export function updateUser (db: Db, { id, set, versions, origin, own }: UserChan
           null::uuid as task_id, a.version, jsonb_changes(w.old, w.new) as changes, '{}'::jsonb as data
         from after a join wanted w on w.id = a.id
       ), ${recordEvents(origin)}
-      select coalesce(a.version, j.version) as version, j.beyond from judged j left join after a on a.id = j.id`.execute(trx)
+      select coalesce(a.version, j.version) as version, j.beyond,
+        case when a.id is not null and (old -> 'email', old -> 'is_active') is distinct from (new -> 'email', new -> 'is_active') then
+          jsonb_changes(jsonb_build_object('email', old -> 'email', 'is_active', old -> 'is_active'), jsonb_build_object('email', new -> 'email', 'is_active', new -> 'is_active')) end as reach
+      from judged j left join after a on a.id = j.id`.execute(trx)
     if (row !== undefined && row.beyond.length > 0) throw new GrantExceedsOwn(row.beyond.join(', '))
+    if (row?.reach != null) await record?.(trx, { event: 'person_changed', targetType: 'user', targetId: id, details: { change: row.reach } })
     return row?.version
   })
 }

@@ -5,6 +5,7 @@ import { SELF } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../shared/etags.js'
+import { onRecord, tellRefusedGrants } from '../shared/grants.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countUsers, createUser, describePermissions, findUser, listUsers, updateUser } from './queries.js'
@@ -21,6 +22,7 @@ const canonical = <T extends { locale?: string }>(body: T): T => body.locale ===
 const Permission = Type.Object({ code: Type.String(), description: Type.String() })
 
 export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  tellRefusedGrants(app)
   app.get('/users', {
     config: { permission: 'users:read' },
     schema: { operationId: 'listUsers', summary: 'The people of the company', tags, querystring: listQuery, response: { 200: Type.Array(ref(User)), ...problems } }
@@ -43,13 +45,13 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'users:write' },
     schema: { operationId: 'createUser', summary: 'Add a person, who may do nothing before they are given a role', tags, body: CreateUser, querystring: NoQuery, response: { 201: ref(User), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
-    const user = await createUser(db, { values: canonical(request.body), origin: originOf(request) }) ?? raise(new NotFound('user'))
+    const user = await createUser(db, { values: canonical(request.body), origin: originOf(request), record: onRecord(request) }) ?? raise(new NotFound('user'))
     return { status: 201, headers: { location: `/api/users/${user.id}`, etag: etag(user.version) }, body: user }
   }))
 
   /** Changes somebody, as far as the caller may. @returns them as they are then */
   async function change (request: FastifyRequest, id: string, set: UpdateUser) {
-    const version = await updateUser(app.db, { id, set, versions: versionsOf(request.headers['if-match']), origin: originOf(request), own: request.actor.permissions })
+    const version = await updateUser(app.db, { id, set, versions: versionsOf(request.headers['if-match']), origin: originOf(request), own: request.actor.permissions, record: onRecord(request) })
     const user = await findUser(app.db, id) ?? raise(new NotFound('user'))
     if (version === undefined) throw stale(user.version)
     return user
