@@ -22,6 +22,12 @@ const seedRow: Record<string, string> = {
   users: isSeedId('id'),
   user_roles: isSeedId('user_id'),
   user_preferences: isSeedId('user_id'),
+  user_credentials: isSeedId('user_id'),
+  sessions: isSeedId('user_id'),
+  refresh_tokens: 'true', // of such sessions
+  account_links: isSeedId('user_id'),
+  account_mails: 'true',
+  sign_in_throttles: 'true',
   projects: isSeedId('id'),
   project_members: `${isSeedId('project_id')} and ${isSeedId('user_id')}`,
   project_counters: isSeedId('project_id'),

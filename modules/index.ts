@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import accounts from './accounts/index.js'
 import activity from './activity/index.js'
 import audit from './audit/index.js'
 import calendar from './calendar/index.js'
@@ -18,6 +19,7 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   for (const schema of [Deleted, Person, User]) app.addSchema(schema) // what several domains answer with
   await app.register(users, { prefix: '/api' })
   await app.register(roles, { prefix: '/api' })
+  await app.register(accounts, { prefix: '/api' })
   await app.register(projects, { prefix: '/api/projects' })
   await app.register(calendar, { prefix: '/api' })
   await app.register(companies, { prefix: '/api' })

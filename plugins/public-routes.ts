@@ -15,6 +15,12 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   'GET /api/debug/dbinfo', // not in production
   'GET /version',
   'GET /metrics', // wants METRICS_TOKEN, where that is set
+  'POST /api/auth/login', // by password
+  'POST /api/auth/refresh', // by refresh token
+  'POST /api/auth/logout', // by refresh token, or signs in by itself
+  'POST /api/auth/password/forgot', // answers the same for every address
+  'POST /api/auth/password/reset', // by a one-time link
+  'POST /api/auth/invitations/accept', // by a one-time link
   'GET /openapi.json',
   'GET /docs'
 ])

@@ -14,7 +14,18 @@ export const securityEvents = {
   role_changed: 'a role was added, changed or deleted',
   person_changed: 'a person was added, sent away or brought back, or got another address',
   metrics_refused: '/metrics was asked without its token',
-  development_headers_ignored: 'a development header came to a service that does not take them'
+  development_headers_ignored: 'a development header came to a service that does not take them',
+  signed_in: 'someone signed in by password, or by an invitation',
+  sign_in_failed: 'a password was wrong, or nobody\'s',
+  sign_in_throttled: 'a sign-in has to wait: too many before it failed',
+  refresh_reused: 'a refresh token came a second time: it was stolen, and its session is over',
+  signed_out: 'someone ended a session',
+  signed_out_everywhere: 'someone ended all their sessions',
+  password_changed: 'someone changed their password',
+  password_reset_requested: 'a link to reset a password was asked for',
+  password_reset: 'someone reset their password by a link',
+  invited: 'someone was invited by e-mail',
+  invitation_accepted: 'someone took an invitation, and has a password now'
 } as const
 export type SecurityEvent = keyof typeof securityEvents
 

@@ -5,10 +5,13 @@ import { Refused, type BearerKind } from './bearers.js'
 /** What an access token of ours says. */
 export interface AccessClaims { sub: string, sid?: string }
 
+/** How long an access token is good. */
+export const ACCESS_TOKEN_SECONDS = 900
+
 /** How our access tokens are signed and checked: one algorithm, our issuer, 15 minutes. */
 export const accessTokens = (secret: string): FastifyJWTOptions => ({
   secret,
-  sign: { algorithm: 'HS256', iss: 'eden-erp', expiresIn: '15m' },
+  sign: { algorithm: 'HS256', iss: 'eden-erp', expiresIn: ACCESS_TOKEN_SECONDS },
   verify: { algorithms: ['HS256'], allowedIss: 'eden-erp', requiredClaims: ['sub', 'exp'] }
 })
 

@@ -23,8 +23,8 @@ export interface Proof {
   scopes?: string[]
 }
 
-/** The active person whom a proof names, with what they may do. @returns undefined when there is none */
-export async function findActor (db: Db, { by, scopes }: Proof): Promise<Actor | undefined> {
+/** The active person whom a proof names, with what they may do, as long as the session lasts that it was given to. @returns undefined when there is none */
+export async function findActor (db: Db, { by, sessionId, scopes }: Proof): Promise<Actor | undefined> {
   const actor = await db.selectFrom('users')
     .select(['id', 'email', 'name', 'timezone'])
     .select((eb) => eb.fn<string[]>('array', [
@@ -33,6 +33,8 @@ export async function findActor (db: Db, { by, scopes }: Proof): Promise<Actor |
     ]).as('permissions'))
     .where('is_active', '=', true)
     .$call((qb) => 'email' in by ? qb.where('email', '=', sql<string>`${by.email}::citext`) : qb.where('id', '=', by.id))
+    .$if(sessionId !== undefined, (qb) => qb.where((eb) => eb.exists(eb.selectFrom('sessions').select('sessions.id')
+      .where('sessions.id', '=', sessionId as string).whereRef('sessions.user_id', '=', 'users.id').where('ended_at', 'is', null).where('expires_at', '>', sql<string>`now()`))))
     .executeTakeFirst()
   if (actor === undefined || scopes === undefined) return actor
   return { ...actor, permissions: actor.permissions.filter((code) => scopes.includes(code)) }

@@ -65,8 +65,8 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
     for (const [what, value] of Object.entries(values)) add(`${about}: ${what}`, expected, one(value))
   }
 
-  add('nobody signed in', { status: 401, code: 'EDEN_UNAUTHENTICATED' }, { headers: { 'x-dev-email': '' } })
-  add('a token that is none', { status: 401, code: 'EDEN_UNAUTHENTICATED' }, { headers: { authorization: 'Bearer a.b.c' } })
+  if (row.public !== true) add('nobody signed in', { status: 401, code: 'EDEN_UNAUTHENTICATED' }, { headers: { 'x-dev-email': '' } })
+  if (row.public !== true) add('a token that is none', { status: 401, code: 'EDEN_UNAUTHENTICATED' }, { headers: { authorization: 'Bearer a.b.c' } })
 
   for (const name of Object.keys(ids)) {
     const at = (id: string) => ({ url: path(template, { ...ids, [name]: id }) })
@@ -96,7 +96,7 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
   }
 
   if (row.ifMatch === true) addEach(ifMatches, 'If-Match', (value) => ({ headers: { 'if-match': value } }), { ...VALIDATION, path: 'if-match' })
-  if (method === 'POST') addEach(idempotencyKeys, 'Idempotency-Key', (value) => ({ headers: { 'idempotency-key': value } }), { ...VALIDATION, path: 'idempotency-key' })
+  if (method === 'POST' && row.public !== true && row.unkeyed !== true) addEach(idempotencyKeys, 'Idempotency-Key', (value) => ({ headers: { 'idempotency-key': value } }), { ...VALIDATION, path: 'idempotency-key' })
   if (!isWrite) return cases
   if (row.file === true) {
     addEach({ ...malformed, ...noObject }, 'a body', (text) => ({ body: text }), UNSUPPORTED)

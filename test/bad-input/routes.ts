@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role' | 'session'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -29,6 +29,12 @@ export interface Row {
   endless?: true
   /** Answers without an identity, whatever the query string: monitors add their own. */
   open?: true
+  /** Answers without an identity, to what is in the body; it takes no Idempotency-Key. */
+  public?: true
+  /** Answers with a secret, or doing it twice is doing it once: it takes no Idempotency-Key. */
+  unkeyed?: true
+  /** The answer to a request that is well-formed, where that needs something secret to be good. */
+  wellFormed?: number
 }
 
 const page = (sort: string, keys: 'time' | 'text' | 'number' = 'time') => ({ limit: count(1, 200), cursor: cursor(sort, keys), count: flag, sort: oneOf(sort) })
@@ -121,6 +127,9 @@ const comment = { body: { body: { ...prose(10000, { saysSomething: true }), bad:
 const timeOfDay: Kind = text('07:30', { 'too late': '24:00', 'no zero': '7:30', seconds: '07:30:00', minutes: '07:60', 'a zone': '07:30Z' })
 const project = { ids: { id: 'project' } } as const
 const task = { ids: { id: 'task' } } as const
+const password = text('correct horse battery staple', { empty: '', 'one too long': 'x'.repeat(201), '1 MB': 'x'.repeat(1_000_000), 'a control character': 'a\0b', 'half a letter': '\ud800' })
+const token = text('A'.repeat(43), { empty: '', 'one too long': 'A'.repeat(44), 'too short': 'A'.repeat(42), 'other letters': '+'.repeat(43) })
+const address = { ...email, good: 'nobody@example.com' }
 const open: Row = { open: true }
 
 /** Every route of the OpenAPI document. */
@@ -167,6 +176,14 @@ export const routes: Record<string, Row> = {
     ifMatch: true
   },
   'GET /api/me/permissions': {},
+  'GET /api/me/sessions': {},
+  'DELETE /api/me/sessions/{id}': { ids: { id: 'session' } },
+
+  'POST /api/auth/login': { body: { email: address, password }, required: ['email', 'password'], public: true, wellFormed: 401 },
+  'POST /api/auth/refresh': { body: { refresh_token: token }, required: ['refresh_token'], public: true, wellFormed: 401 },
+  'POST /api/auth/logout': { body: { refresh_token: token }, mayBeEmpty: true, public: true },
+  'POST /api/auth/logout-all': { unkeyed: true },
+
   'GET /api/me/work': { query: { limit: count(1, 100) } },
 
   'GET /api/projects/': { query: { ...page('-updated_at'), status: commaListOf(oneOf('active')), visibility: oneOf('company'), updated_since: time } },

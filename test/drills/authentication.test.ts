@@ -55,6 +55,7 @@ const failures: Failure[] = [
   { what: 'another issuer', headers: bearer(token({ ...good, iss: 'https://elsewhere.example.com' })), reason: 'wrong issuer' },
   { what: 'a token for nobody', headers: bearer(token({ ...good, sub: '01900000-0000-7000-8000-00000000dead' })), reason: 'unknown or inactive person' },
   { what: 'a token for one who has left', headers: bearer(token({ ...good, sub: gone.id })), reason: 'unknown or inactive person' },
+  { what: 'a token whose session is over', headers: bearer(token({ ...good, sid: '01900000-0000-7000-8000-00000000dead' })), reason: 'session is over, or unknown or inactive person' },
   { what: 'a development header of nobody', headers: { 'x-dev-email': 'nobody@example.com' }, reason: 'unknown or inactive person' },
   { what: 'a development header of one who has left', headers: { 'x-dev-email': gone.email }, reason: 'unknown or inactive person' },
   { what: 'a development header in production', headers: { 'x-dev-email': s.admin.email }, app: production, events: ['development_headers_ignored', 'sign_in_refused'], reason: 'no identity' },
