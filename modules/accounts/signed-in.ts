@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { recordAudit } from '../../plugins/audit/record.js'
 import { ACCESS_TOKEN_SECONDS } from '../../plugins/auth/access-tokens.js'
 import type { Config } from '../../plugins/config.js'
+import type { Db } from '../../plugins/database/index.js'
 import { SessionNeeded, SignInUnavailable } from './errors.js'
 import type { SignedIn } from './schemas.js'
-import type { Lifetimes, Opened } from './sessions/queries.js'
+import { openSession, type Lifetimes, type Opened } from './sessions/queries.js'
 
 export const lifetimesOf = ({ SESSION_IDLE_HOURS: idleHours, SESSION_MAX_HOURS: mostHours, REFRESH_GRACE_SECONDS: graceSeconds }: Config): Lifetimes => ({ idleHours, mostHours, graceSeconds })
 
@@ -15,6 +17,13 @@ export function needSecret ({ config }: FastifyInstance): void {
 /** @throws SessionNeeded when a program asks, which has a token of its own and is not to take over its owner's account */
 export function needPerson ({ proof }: FastifyRequest): void {
   if (proof.apiTokenId !== undefined) throw new SessionNeeded()
+}
+
+/** Opens a session for whoever makes a request, on record. @returns undefined when the person is not active any more, or has another password */
+export async function openFor (db: Db, request: FastifyRequest, { userId, passwordHash }: { userId: string, passwordHash: string }, lifetimes: Lifetimes): Promise<Opened | undefined> {
+  const opened = await openSession(db, { userId, passwordHash, ip: request.ip, userAgent: request.headers['user-agent'], lifetimes })
+  if (opened !== undefined) await recordAudit(db, request, { event: 'signed_in', actorId: userId, targetType: 'session', targetId: opened.sessionId })
+  return opened
 }
 
 /** What a client gets for a session, as it was opened or goes on. */

@@ -183,6 +183,11 @@ export const routes: Record<string, Row> = {
   'POST /api/auth/refresh': { body: { refresh_token: token }, required: ['refresh_token'], public: true, wellFormed: 401 },
   'POST /api/auth/logout': { body: { refresh_token: token }, mayBeEmpty: true, public: true },
   'POST /api/auth/logout-all': { unkeyed: true },
+  'POST /api/auth/password': { body: { current_password: password, new_password: password }, required: ['current_password', 'new_password'], unkeyed: true },
+  'POST /api/auth/password/forgot': { body: { email: address }, required: ['email'], public: true },
+  'POST /api/auth/password/reset': { body: { token, new_password: password }, required: ['token', 'new_password'], public: true },
+  'POST /api/auth/invitations': { body: { user_id: uuid, email: address }, least: ['email'] },
+  'POST /api/auth/invitations/accept': { body: { token, password, name: line(200) }, required: ['token', 'password'], public: true },
 
   'GET /api/me/work': { query: { limit: count(1, 100) } },
 

@@ -16,8 +16,12 @@ export interface Opened { sessionId: string, refreshToken: string, refreshExpire
 
 const LONGEST_USER_AGENT = 300
 
-/** Opens a session for an active person. @returns undefined when the person is not active any more */
-export async function openSession (db: Db, { userId, ip, userAgent, lifetimes }: { userId: string, ip: string, userAgent?: string, lifetimes: Lifetimes }): Promise<Opened | undefined> {
+/**
+ * Opens a session for an active person.
+ * @param passwordHash of the password that was checked: whoever changes it meanwhile ends this session too
+ * @returns undefined when the person is not active any more, or has another password
+ */
+export async function openSession (db: Db, { userId, passwordHash, ip, userAgent, lifetimes }: { userId: string, passwordHash: string, ip: string, userAgent?: string, lifetimes: Lifetimes }): Promise<Opened | undefined> {
   const [sessionId, refreshToken] = [newId(), newToken()]
   const { rows: [row] } = await sql<{ expires_at: string }>`
     with superfluous as (
@@ -28,7 +32,10 @@ export async function openSession (db: Db, { userId, ip, userAgent, lifetimes }:
       insert into sessions (id, user_id, ip, user_agent, expires_at, must_end_at)
       select ${sessionId}::uuid, id, ${ip.replace(/%.*$/, '')}::inet, ${userAgent?.slice(0, LONGEST_USER_AGENT) ?? null}::text,
         now() + least(${lifetimes.idleHours}::int, ${lifetimes.mostHours}::int) * interval '1 hour', now() + ${lifetimes.mostHours}::int * interval '1 hour'
-      from users where id = ${userId} and is_active
+      from (
+        select u.id from users u join user_credentials c on c.user_id = u.id
+        where u.id = ${userId} and u.is_active and c.password_hash = ${passwordHash} for share of c
+      ) person
       returning id, expires_at
     ), token as (
       insert into refresh_tokens (token_hash, session_id) select ${hashOf(refreshToken)}::bytea, id from opened

@@ -1,8 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { recordAudit } from '../../../plugins/audit/record.js'
 import { SELF } from '../../../plugins/auth/index.js'
 import { NotFound } from '../../../plugins/errors.js'
 import { Deleted, IdParams, NoQuery, problems, ref } from '../../shared/schemas.js'
+import { inTransaction } from '../../shared/transaction.js'
 import { RefreshFailed } from '../errors.js'
 import { EndedSessions, Refresh, Session, SignedIn, SignOut } from '../schemas.js'
 import { lifetimesOf, needPerson, needSecret, signedIn } from '../signed-in.js'
@@ -13,13 +16,24 @@ const tags = ['accounts']
 export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const lifetimes = lifetimesOf(app.config)
 
+  /** Ends a session of the signed-in person, on record. @returns whether there was one to end */
+  const signOut = (request: FastifyRequest, id: string): Promise<boolean> => inTransaction(app.db, async (trx) => {
+    const hasEnded = await endSession(trx, { id, userId: request.actor.id, reason: 'signed_out' })
+    if (hasEnded) await recordAudit(trx, request, { event: 'signed_out', targetType: 'session', targetId: id })
+    return hasEnded
+  })
+
   // Answers with secrets: no Idempotency-Key, whose answers are kept. A repetition gets the same refresh token for some seconds.
   app.post('/auth/refresh', {
     schema: { operationId: 'refreshSession', summary: 'A new pair of tokens for a refresh token', tags, body: Refresh, querystring: NoQuery, response: { 200: ref(SignedIn), ...problems } }
   }, async (request, reply) => {
     needSecret(app)
-    const refreshed = await refreshSession(app.db, request.body.refresh_token, lifetimes)
-    if (refreshed.outcome === 'reused') app.security(request, 'refresh_reused', { target: refreshed.user.id, session: refreshed.sessionId })
+    const refreshed = await inTransaction(app.db, async (trx) => {
+      const result = await refreshSession(trx, request.body.refresh_token, lifetimes)
+      // Nobody knows who came: not on record as the person's doing.
+      if (result.outcome === 'reused') await recordAudit(trx, request, { event: 'refresh_reused', targetType: 'session', targetId: result.sessionId, details: { user: result.user.id } })
+      return result
+    })
     if (refreshed.outcome !== 'rotated') throw new RefreshFailed()
     reply.header('cache-control', 'no-store')
     return signedIn(app, refreshed, refreshed.user)
@@ -32,14 +46,16 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request) => {
     const { refresh_token: token } = request.body
     if (token !== undefined) {
-      const ended = await endSessionOf(app.db, token)
-      if (ended !== undefined) app.security(request, 'signed_out', { target: ended.user_id, session: ended.id })
+      const ended = await inTransaction(app.db, async (trx) => {
+        const session = await endSessionOf(trx, token)
+        if (session !== undefined) await recordAudit(trx, request, { event: 'signed_out', actorId: session.user_id, targetType: 'session', targetId: session.id })
+        return session
+      })
       return { ended_sessions: ended === undefined ? 0 : 1 }
     }
     await app.signIn(request)
-    const { actor, proof: { sessionId } } = request
-    const hasEnded = sessionId !== undefined && await endSession(app.db, { id: sessionId, userId: actor.id, reason: 'signed_out' })
-    if (hasEnded) app.security(request, 'signed_out', { session: sessionId })
+    const { proof: { sessionId } } = request
+    const hasEnded = sessionId !== undefined && await signOut(request, sessionId)
     return { ended_sessions: hasEnded ? 1 : 0 }
   })
 
@@ -48,9 +64,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'signOutEverywhere', summary: 'End all my sessions', tags, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
   }, async (request) => {
     needPerson(request)
-    const ended = await endSessions(app.db, { userId: request.actor.id, reason: 'signed_out_everywhere' })
-    app.security(request, 'signed_out_everywhere', { sessions: String(ended) })
-    return { ended_sessions: ended }
+    const { actor } = request
+    return inTransaction(app.db, async (trx) => {
+      const ended = await endSessions(trx, { userId: actor.id, reason: 'signed_out_everywhere' })
+      await recordAudit(trx, request, { event: 'signed_out_everywhere', targetType: 'user', targetId: actor.id, details: { sessions: ended } })
+      return { ended_sessions: ended }
+    })
   })
 
   app.get('/me/sessions', {
@@ -66,9 +85,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'endMySession', summary: 'End one of my sessions', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     needPerson(request)
-    const { actor, params: { id } } = request
-    if (!await endSession(app.db, { id, userId: actor.id, reason: 'signed_out' })) throw new NotFound('session')
-    app.security(request, 'signed_out', { session: id })
+    const { params: { id } } = request
+    if (!await signOut(request, id)) throw new NotFound('session')
     return { deleted: true as const, id }
   })
 }

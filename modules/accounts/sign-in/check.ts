@@ -7,10 +7,10 @@ import { findAccount, renewHash, type Account } from './queries.js'
 /**
  * Checks a password, as slowly as failures before it say. It does the same work whatever is wrong: an unknown address, someone
  * who has left or has no password, a wrong password.
- * @returns the active person whose it is, or undefined
+ * @returns the active person whose it is, with the hash that it has now, or undefined
  * @throws SignInThrottled before anything is looked at
  */
-export async function checkPassword ({ app, hasher }: { app: FastifyInstance, hasher: Hasher }, request: FastifyRequest, reply: FastifyReply, { email, password }: { email: string, password: string }): Promise<Account | undefined> {
+export async function checkPassword ({ app, hasher }: { app: FastifyInstance, hasher: Hasher }, request: FastifyRequest, reply: FastifyReply, { email, password }: { email: string, password: string }): Promise<Account & { password_hash: string } | undefined> {
   const attempt = { email, ip: request.ip }
   const leave = await askLeave(app.db, attempt)
   if (!leave.mayTry) {
@@ -33,6 +33,10 @@ export async function checkPassword ({ app, hasher }: { app: FastifyInstance, ha
     return undefined
   }
   await welcomeOwner(app.db, attempt)
-  if (isOutdated(hash)) await renewHash(app.db, { userId: account.id, from: hash, to: await hasher.hash(password) })
-  return account
+  if (!isOutdated(hash)) return { ...account, password_hash: hash }
+  const renewed = await hasher.hash(password)
+  if (await renewHash(app.db, { userId: account.id, from: hash, to: renewed })) return { ...account, password_hash: renewed }
+  // It was renewed by another sign-in at this moment, or changed: which of both, only the password tells.
+  const now = (await findAccount(app.db, { id: account.id }))?.password_hash ?? undefined
+  return now !== undefined && await hasher.verify(now, password) ? { ...account, password_hash: now } : undefined
 }

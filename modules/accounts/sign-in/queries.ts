@@ -12,7 +12,8 @@ export function findAccount (db: Db, by: { email: string } | { id: string }): Pr
     .executeTakeFirst()
 }
 
-/** Keeps the same password under a new hash, unless it was changed meanwhile. */
-export async function renewHash (db: Db, { userId, from, to }: { userId: string, from: string, to: string }): Promise<void> {
-  await db.updateTable('user_credentials').set({ password_hash: to }).where('user_id', '=', userId).where('password_hash', '=', from).execute()
+/** Keeps the same password under a new hash. @returns false when it has another one meanwhile */
+export async function renewHash (db: Db, { userId, from, to }: { userId: string, from: string, to: string }): Promise<boolean> {
+  const { numUpdatedRows } = await db.updateTable('user_credentials').set({ password_hash: to }).where('user_id', '=', userId).where('password_hash', '=', from).executeTakeFirst()
+  return numUpdatedRows > 0n
 }

@@ -1,24 +1,21 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { raise } from '../../../plugins/errors.js'
 import { NoQuery, problems, ref } from '../../shared/schemas.js'
+import { inTransaction } from '../../shared/transaction.js'
 import { SignInFailed } from '../errors.js'
 import type { Hasher } from '../passwords/hasher.js'
 import { SignedIn, SignIn } from '../schemas.js'
-import { openSession } from '../sessions/queries.js'
-import { lifetimesOf, needSecret, signedIn } from '../signed-in.js'
+import { lifetimesOf, needSecret, openFor, signedIn } from '../signed-in.js'
 import { checkPassword } from './check.js'
 
 export const signInRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher }> = async (app, { hasher }) => {
-  const lifetimes = lifetimesOf(app.config)
-
   // Answers with secrets: no Idempotency-Key, whose answers are kept.
   app.post('/auth/login', {
     schema: { operationId: 'signIn', summary: 'Sign in by password', tags: ['accounts'], body: SignIn, querystring: NoQuery, response: { 200: ref(SignedIn), ...problems } }
   }, async (request, reply) => {
     needSecret(app)
     const account = await checkPassword({ app, hasher }, request, reply, request.body) ?? raise(new SignInFailed())
-    const opened = await openSession(app.db, { userId: account.id, ip: request.ip, userAgent: request.headers['user-agent'], lifetimes }) ?? raise(new SignInFailed())
-    app.security(request, 'signed_in', { target: account.id, session: opened.sessionId })
+    const opened = await inTransaction(app.db, (trx) => openFor(trx, request, { userId: account.id, passwordHash: account.password_hash }, lifetimesOf(app.config))) ?? raise(new SignInFailed())
     reply.header('cache-control', 'no-store')
     return signedIn(app, opened, account)
   })

@@ -1,4 +1,4 @@
-import { Eta } from 'eta'
+import { compileEmail } from '../../shared/email-templates.js'
 import type { EmailContent } from './queries.js'
 
 const text = `Hello <%= it.person.name %>,
@@ -37,12 +37,7 @@ const html = `<!doctype html>
 </html>
 `
 
-/** A line that is a tag alone leaves no line behind. */
-const options = { autoTrim: [false, 'nl'] as [false, 'nl'] }
-const plain = new Eta({ ...options, autoEscape: false })
-const escaping = new Eta({ ...options, autoEscape: true })
-const toText = plain.compile(text)
-const toHtml = escaping.compile(html)
+const render = compileEmail(text, html)
 
 /** Longer subjects are cut off by most mail programs anyway. */
 const MOST_IN_SUBJECT = 150
@@ -74,5 +69,5 @@ export function renderEmail ({ mode, person, items, total }: Omit<EmailContent, 
     items: items.map((item) => ({ ...item, time: timeIn(item.at, person), link: `${app}/tasks/${item.task_id}` })),
     more: total - items.length
   }
-  return { subject: data.subject, text: plain.render(toText, data), html: escaping.render(toHtml, data) }
+  return { subject: data.subject, ...render(data) }
 }
