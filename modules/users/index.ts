@@ -3,8 +3,8 @@ import { preferenceRoutes } from './preferences/routes.js'
 import { Preferences } from './preferences/schemas.js'
 import { userRoutes } from './routes.js'
 
-export { findUser } { updateUser } from './queries.js'
-export { Department, User } { Department } from './schemas.js'
+export { findUser, updateUser } from './queries.js'
+export { Department, User } from './schemas.js'
 
 /** The people of the company, and what each may change of themselves. */
 export default fp(async function users (app) {

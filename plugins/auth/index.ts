@@ -21,7 +21,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     /** Signs a request in, as is done by itself for every route that is not public. @throws Unauthenticated */
-    signIn: (request: FastifyRequest) => Promise<void>
+    signIn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   }
   interface FastifyContextConfig {
     /** The permission that a caller needs, or SELF. Every route has one, or is in `public-routes.ts`. */

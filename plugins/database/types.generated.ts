@@ -21,6 +21,27 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export interface AccountLinks {
+  created_at: Generated<string>;
+  expires_at: string;
+  purpose: string;
+  token_hash: Buffer;
+  used_at: string | null;
+  user_id: string;
+}
+
+export interface AccountMails {
+  attempts: Generated<number>;
+  created_at: Generated<string>;
+  due_at: Generated<string>;
+  email: string;
+  error: string | null;
+  id: string;
+  invited_by: string | null;
+  purpose: string;
+  state: Generated<string>;
+}
+
 export interface ActivityLog {
   action: string;
   actor_id: string;
@@ -340,6 +361,14 @@ export interface RateBuckets {
   expires_at: string;
 }
 
+export interface RefreshTokens {
+  created_at: Generated<string>;
+  rotated_at: string | null;
+  salt: Buffer | null;
+  session_id: string;
+  token_hash: Buffer;
+}
+
 export interface RolePermissions {
   permission_code: string;
   role_id: string;
@@ -354,6 +383,28 @@ export interface Roles {
   slug: string;
   updated_at: Generated<string>;
   version: Generated<number>;
+}
+
+export interface Sessions {
+  created_at: Generated<string>;
+  end_reason: string | null;
+  ended_at: string | null;
+  expires_at: string;
+  id: string;
+  ip: string;
+  last_used_at: Generated<string>;
+  must_end_at: string;
+  user_agent: string | null;
+  user_id: string;
+}
+
+export interface SignInThrottles {
+  address_hash: Buffer;
+  blocked_until: Generated<string>;
+  failed_at: Generated<string>;
+  failures: Generated<number>;
+  known_until: Generated<string>;
+  network: string;
 }
 
 export interface StatCreated {
@@ -447,6 +498,12 @@ export interface TaskWatchers {
   user_id: string;
 }
 
+export interface UserCredentials {
+  changed_at: Generated<string>;
+  password_hash: string;
+  user_id: string;
+}
+
 export interface UserPreferences {
   created_at: Generated<string>;
   date_format: string;
@@ -499,6 +556,8 @@ export interface WorkHolidays {
 }
 
 export interface DB {
+  account_links: AccountLinks;
+  account_mails: AccountMails;
   activity_log: ActivityLog;
   attachments: Attachments;
   audit_events: AuditEvents;
@@ -532,8 +591,11 @@ export interface DB {
   project_members: ProjectMembers;
   projects: Projects;
   rate_buckets: RateBuckets;
+  refresh_tokens: RefreshTokens;
   role_permissions: RolePermissions;
   roles: Roles;
+  sessions: Sessions;
+  sign_in_throttles: SignInThrottles;
   stat_created: StatCreated;
   stat_ledger: StatLedger;
   stat_totals: StatTotals;
@@ -543,6 +605,7 @@ export interface DB {
   task_notices: TaskNotices;
   task_watchers: TaskWatchers;
   tasks: Tasks;
+  user_credentials: UserCredentials;
   user_preferences: UserPreferences;
   user_roles: UserRoles;
   users: Users;

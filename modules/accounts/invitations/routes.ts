@@ -42,6 +42,7 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post:
 
   // Answers with secrets: no Idempotency-Key, whose answers are kept.
   app.post('/auth/invitations/accept', {
+    config: { rateLimit: 'sign_in' },
     schema: { operationId: 'acceptInvitation', summary: 'Choose a password by an invitation, and sign in', tags, body: AcceptInvitation, querystring: NoQuery, response: { 200: ref(SignedIn), ...problems } }
   }, async (request, reply) => {
     needSecret(app)

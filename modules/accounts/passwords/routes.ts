@@ -46,6 +46,7 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
 
   // The same statement for every address; who it belongs to is looked at after the answer.
   app.post('/auth/password/forgot', {
+    config: { rateLimit: 'sign_in' },
     schema: { operationId: 'forgotPassword', summary: 'Have a link sent that resets a password', tags, body: ForgotPassword, querystring: NoQuery, response: { 202: ref(Accepted), ...problems } }
   }, async (request, reply) => {
     if (app.mailer.isOn) {
@@ -58,6 +59,7 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
   })
 
   app.post('/auth/password/reset', {
+    config: { rateLimit: 'sign_in' },
     schema: { operationId: 'resetPassword', summary: 'Set a new password by a link; all sessions end', tags, body: ResetPassword, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
   }, async (request) => {
     const { token, new_password: password } = request.body

@@ -43,7 +43,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/auth/logout', {
     preValidation: async (request) => { request.body ??= {} }, // the access token may be all there is
     schema: { operationId: 'signOut', summary: 'End the session of the refresh token, else of the access token', tags, body: SignOut, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
-  }, async (request) => {
+  }, async (request, reply) => {
     const { refresh_token: token } = request.body
     if (token !== undefined) {
       const ended = await inTransaction(app.db, async (trx) => {
@@ -53,7 +53,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       })
       return { ended_sessions: ended === undefined ? 0 : 1 }
     }
-    await app.signIn(request)
+    await app.signIn(request, reply)
     const { proof: { sessionId } } = request
     const hasEnded = sessionId !== undefined && await signOut(request, sessionId)
     return { ended_sessions: hasEnded ? 1 : 0 }

@@ -11,6 +11,7 @@ import { checkPassword } from './check.js'
 export const signInRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher }> = async (app, { hasher }) => {
   // Answers with secrets: no Idempotency-Key, whose answers are kept.
   app.post('/auth/login', {
+    config: { rateLimit: 'sign_in' },
     schema: { operationId: 'signIn', summary: 'Sign in by password', tags: ['accounts'], body: SignIn, querystring: NoQuery, response: { 200: ref(SignedIn), ...problems } }
   }, async (request, reply) => {
     needSecret(app)
