@@ -2,6 +2,7 @@ import compress from '@fastify/compress'
 import type { FastifyInstance } from 'fastify'
 import alerts from './alerts/index.js'
 import audit from './audit/index.js'
+import actors from './auth/actors.js'
 import auth from './auth/index.js'
 import type { Config } from './config.js'
 import crossOrigin from './cors.js'
@@ -59,6 +60,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(storage)
   await app.register(events) // before the modules that consume them
   await app.register(wakeups) // before the modules that wait for them
+  await app.register(actors) // hears of changed rights by wake-ups; auth asks it when requests come
   await app.register(jobs) // before the modules that schedule them
   await app.register(audit)
   await app.register(security) // notes there, and counts in metrics; auth calls it when requests come

@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { sql, type RawBuilder } from 'kysely'
 import type pg from 'pg'
 import { Gauge } from 'prom-client'
 import { createListeningClient } from './database/client.js'
@@ -16,6 +17,12 @@ export interface Wakeups {
 declare module 'fastify' {
   interface FastifyInstance { wakeups: Wakeups }
 }
+
+/** The class of the shared advisory locks by which instances that listen to a channel are counted. */
+const LISTENS = 0x0ede
+/** How many connections of this database listen to a channel, in SQL. */
+export const listenersOf = (channel: string): RawBuilder<number> => sql<number>`(select count(*)::int from pg_locks where locktype = 'advisory' and granted
+  and database = (select oid from pg_database where datname = current_database()) and classid = ${sql.lit(LISTENS)} and objid::bigint = (hashtext(${channel})::bigint & 4294967295) and objsubid = 2)`
 
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 30_000
@@ -37,7 +44,9 @@ export default fp(async function wakeups (app) {
   let failures = 0
   let timer: NodeJS.Timeout | undefined
 
-  const listenTo = (connection: pg.Client, channel: string) => connection.query(`listen ${connection.escapeIdentifier(channel)}`)
+  // The lock hinders nobody: it is there to be counted, and goes with the connection.
+  const listenTo = (connection: pg.Client, channel: string) => connection.query(
+    `listen ${connection.escapeIdentifier(channel)}; select pg_advisory_lock_shared(${LISTENS}, hashtext(${connection.escapeLiteral(channel)}))`)
 
   async function connect (): Promise<void> {
     const connection = createListeningClient(url, config)

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { sendVersioned } from '../shared/etags.js'
-import { onRecord, tellRefusedGrants } from '../shared/grants.js'
+import { onRecord, watchGrants } from '../shared/grants.js'
 import { Deleted, NoQuery, problems, ref } from '../shared/schemas.js'
 import { findUser, User } from '../users/index.js'
 import { setUserRole } from './queries.js'
@@ -13,7 +13,7 @@ const tags = ['roles']
 
 /** Who holds which role. Both are the same when repeated. */
 export const grantRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  tellRefusedGrants(app)
+  watchGrants(app)
   const set = (request: FastifyRequest, { id: userId, role }: { id: string, role: string }, held: boolean) =>
     setUserRole(app.db, { userId, role, held, own: request.actor.permissions, origin: originOf(request), record: onRecord(request) })
 

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { etag, sendVersioned, versionsOf } from '../shared/etags.js'
-import { onRecord, tellRefusedGrants } from '../shared/grants.js'
+import { onRecord, watchGrants } from '../shared/grants.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countRoles, createRole, deleteRole, findRole, listPermissions, listRoles, updateRole } from './queries.js'
@@ -13,7 +13,7 @@ const tags = ['roles']
 const listQuery = Type.Object(pageParameters(['name'], 'name'), { additionalProperties: false })
 
 export const roleRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  tellRefusedGrants(app)
+  watchGrants(app)
   app.get('/permissions', {
     config: { permission: 'users:read' },
     schema: { operationId: 'listPermissions', summary: 'Everything that a role may allow', tags, querystring: NoQuery, response: { 200: Type.Array(ref(Permission)), ...problems } }

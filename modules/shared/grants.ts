@@ -20,9 +20,15 @@ export const heldBeyond = (userId: RawBuilder<unknown>, permissions: readonly st
 export type OnRecord = (db: Db, entry: Pick<AuditEntry, 'event' | 'targetType' | 'targetId' | 'details'>) => Promise<void>
 export const onRecord = (request: FastifyRequest): OnRecord => (db, entry) => recordAudit(db, request, entry)
 
-/** Tells whoever watches over security of each grant that the routes of a module refuse. */
-export function tellRefusedGrants (app: FastifyInstance): void {
+/**
+ * For the routes of a module that change rights: whoever watches over security is told of each grant that is refused, and a
+ * change is answered when all instances have heard of it, so that the next request finds it done.
+ */
+export function watchGrants (app: FastifyInstance): void {
   app.addHook('onError', async (request, _reply, error) => {
     if (error.code === 'EDEN_GRANT_EXCEEDS_OWN') app.security(request, 'grant_refused', { detail: error.message })
+  })
+  app.addHook('onSend', async (request, reply) => {
+    if (request.method !== 'GET' && reply.statusCode < 300) await app.actors.settled()
   })
 }

@@ -5,7 +5,7 @@ import { SELF } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../shared/etags.js'
-import { onRecord, tellRefusedGrants } from '../shared/grants.js'
+import { onRecord, watchGrants } from '../shared/grants.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countUsers, createUser, describePermissions, findUser, listUsers, updateUser } from './queries.js'
@@ -22,7 +22,7 @@ const canonical = <T extends { locale?: string }>(body: T): T => body.locale ===
 const Permission = Type.Object({ code: Type.String(), description: Type.String() })
 
 export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  tellRefusedGrants(app)
+  watchGrants(app)
   app.get('/users', {
     config: { permission: 'users:read' },
     schema: { operationId: 'listUsers', summary: 'The people of the company', tags, querystring: listQuery, response: { 200: Type.Array(ref(User)), ...problems } }

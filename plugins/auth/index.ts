@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Forbidden, Unauthenticated } from '../errors.js'
 import { publicPrefix, publicRoutes } from '../public-routes.js'
 import { accessTokenKind, accessTokens } from './access-tokens.js'
-import { findActor, type Actor, type Proof } from './actor.js'
+import type { Actor, Proof } from './actor.js'
 import { Refused, type BearerKind } from './bearers.js'
 import { devIdentity, header } from './dev-headers.js'
 
@@ -71,7 +71,7 @@ export default fp(async function auth (app) {
       const proof = await proofOf(request)
       // Whatever names no person is nobody's: the database is not asked.
       const names = ['id' in proof.by ? proof.by.id : undefined, proof.sessionId].filter((id) => id !== undefined)
-      const actor = names.every((id) => uuid.test(id)) ? await findActor(app.db, proof) : undefined
+      const actor = names.every((id) => uuid.test(id)) ? await app.actors.find(proof) : undefined
       if (actor === undefined) throw new Refused(proof.sessionId === undefined ? 'unknown or inactive person' : 'session is over, or unknown or inactive person')
       request.proof = proof
       request.actor = actor

@@ -1316,6 +1316,11 @@ export const expectedSchema: DatabaseSchema = {
     "ball_holds.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER UPDATE OF started_at, ended_at ON public.ball_holds NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN (((new.started_at IS DISTINCT FROM old.started_at) OR (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_hold_inside_pause()",
     "ball_pauses.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER INSERT OR UPDATE ON public.ball_pauses NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION refuse_pause_outside()",
     "role_permissions.role_permissions_administrator_whole": "CREATE CONSTRAINT TRIGGER role_permissions_administrator_whole AFTER DELETE OR UPDATE ON public.role_permissions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_administrator_whole()",
+    "role_permissions.role_permissions_rights_told_delete": "CREATE TRIGGER role_permissions_rights_told_delete AFTER DELETE ON public.role_permissions REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
+    "role_permissions.role_permissions_rights_told_insert": "CREATE TRIGGER role_permissions_rights_told_insert AFTER INSERT ON public.role_permissions REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
+    "role_permissions.role_permissions_rights_told_update": "CREATE TRIGGER role_permissions_rights_told_update AFTER UPDATE ON public.role_permissions REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
+    "roles.roles_rights_told_delete": "CREATE TRIGGER roles_rights_told_delete AFTER DELETE ON public.roles REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
+    "roles.roles_rights_told_update": "CREATE TRIGGER roles_rights_told_update AFTER UPDATE ON public.roles REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
     "stat_ledger.stat_ledger_append_only": "CREATE TRIGGER stat_ledger_append_only BEFORE UPDATE ON public.stat_ledger FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     "task_dependencies.task_dependencies_cycle": "CREATE CONSTRAINT TRIGGER task_dependencies_cycle AFTER INSERT OR UPDATE ON public.task_dependencies NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION refuse_dependency_cycle()",
     "tasks.tasks_delete_counts": "CREATE TRIGGER tasks_delete_counts AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()",
@@ -1324,7 +1329,12 @@ export const expectedSchema: DatabaseSchema = {
     "tasks.tasks_truncate_counts": "CREATE TRIGGER tasks_truncate_counts AFTER TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION forget_stats()",
     "tasks.tasks_update_counts": "CREATE TRIGGER tasks_update_counts AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_stat_ledger()",
     "user_roles.user_roles_last_administrator": "CREATE CONSTRAINT TRIGGER user_roles_last_administrator AFTER DELETE OR UPDATE ON public.user_roles DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_administrator()",
-    "users.users_last_administrator": "CREATE CONSTRAINT TRIGGER users_last_administrator AFTER UPDATE OF is_active ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.is_active AND (NOT new.is_active))) EXECUTE FUNCTION require_administrator()"
+    "user_roles.user_roles_rights_told_delete": "CREATE TRIGGER user_roles_rights_told_delete AFTER DELETE ON public.user_roles REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed('user_id')",
+    "user_roles.user_roles_rights_told_insert": "CREATE TRIGGER user_roles_rights_told_insert AFTER INSERT ON public.user_roles REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed('user_id')",
+    "user_roles.user_roles_rights_told_update": "CREATE TRIGGER user_roles_rights_told_update AFTER UPDATE ON public.user_roles REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed('user_id')",
+    "users.users_last_administrator": "CREATE CONSTRAINT TRIGGER users_last_administrator AFTER UPDATE OF is_active ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.is_active AND (NOT new.is_active))) EXECUTE FUNCTION require_administrator()",
+    "users.users_rights_told_delete": "CREATE TRIGGER users_rights_told_delete AFTER DELETE ON public.users REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed('id')",
+    "users.users_rights_told_update": "CREATE TRIGGER users_rights_told_update AFTER UPDATE ON public.users REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed('id')"
   },
   "functions": {
     "create_activity_partition(date)": "5cfc9ad3854f0f7ef799079e9cb90fa6a12db81ac838dfe27fd3070e4a10c79f",
@@ -1346,6 +1356,7 @@ export const expectedSchema: DatabaseSchema = {
     "require_administrator()": "46d55158d2a6a7bd308556a15e3d7207ce45b3c7b582178d67356a1b07ce8652",
     "stat_bucket(timestamp with time zone)": "8a12b1da058526f43616696079870358fe6f8f919bff2ec60e2bdbf1498f62d8",
     "stat_holder(uuid, uuid)": "b2642335ed13b0bb03db87e7c6b3cd36c698936939f280f6ac630ba80b78fd95",
+    "tell_rights_changed()": "eb9c4c56d3eb0a113fb01022974d441daed6f1edf79bc587112b591f25afbaa4",
     "work_seconds_until(uuid, timestamp with time zone)": "f230322e2a3d3f35feabfd9c9d99028f91058d0885acd91aa1a2e93471aa19dc"
   }
 }
