@@ -36,6 +36,7 @@ const commands: Record<string, { summary: string, run: Command }> = {
   'db:types': { summary: 'write the Kysely types and the schema of the migrated database', run: onSession(async (url) => (await import('./commands/generate-types.js')).writeTypes(url)) },
   job: { summary: 'do a scheduled job now: its name', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/job.js')).runJob({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   seed: { summary: 'fill the database with the demo company: --tasks N, --seed N', run: onDatabase(async (url, argv, config) => (await import('./commands/seed.js')).seed(url, argv, config)) },
+  'user:create-admin': { summary: 'make somebody an administrator: e-mail, name, --link', run: (config, argv) => withDatabase(config, console.error, async (url, secret) => (await import('./commands/create-admin.js')).createAdmin({ ...config, DATABASE_URL: url, JWT_SECRET: config.JWT_SECRET ?? secret }, argv)) },
   'docs:config': { summary: 'write .env.example and docs/configuration.md', run: async () => (await import('./commands/describe-config.js')).writeConfigDocs() },
   'docs:api': { summary: 'write docs/api-summary.md', run: async () => (await import('./commands/describe-api.js')).writeApiSummary() },
   token: {

@@ -2,6 +2,7 @@ import { isEmptyDatabase, seedDatabase } from '../demo/index.js'
 import { findEmbeddedDatabase, openEmbeddedDatabase, type EmbeddedDatabase } from '../embedded/index.js'
 import { ConfigError, type Config } from '../plugins/config.js'
 import { localFilesFolder } from '../plugins/storage/index.js'
+import { DEMO_PASSWORD, demoPasswordHash } from './demo-password.js'
 import { migrateToLatest } from './migrate.js'
 
 type Print = (line: string) => void
@@ -18,8 +19,8 @@ export async function openDevelopmentDatabase (config: Config, print: Print): Pr
     const applied = await migrateToLatest(embedded.url)
     if (applied.length > 0) print(`applied ${applied.length} migrations`)
     if (await isEmptyDatabase(embedded.url)) {
-      const { users, projects, tasks } = await seedDatabase(embedded.url, { filesFolder: localFilesFolder(config) })
-      print(`loaded the demo company: ${users} people, ${projects} projects, ${tasks} tasks`)
+      const { users, projects, tasks } = await seedDatabase(embedded.url, { passwordHash: await demoPasswordHash(config), filesFolder: localFilesFolder(config) })
+      print(`loaded the demo company: ${users} people, ${projects} projects, ${tasks} tasks; everybody signs in with the password "${DEMO_PASSWORD}"`)
     }
     return embedded
   } catch (error) {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { seedDatabase, type SeedProgress } from '../demo/index.js'
 import type { Config } from '../plugins/config.js'
 import { localFilesFolder } from '../plugins/storage/index.js'
+import { DEMO_PASSWORD, demoPasswordHash } from './demo-password.js'
 
 const usage = 'usage: npm run seed -- [--tasks 1..20000000] [--seed N]'
 
@@ -17,11 +18,12 @@ export async function seed (connectionString: string, argv: string[], config: Co
 
   const started = performance.now()
   const onProgress = createProgressLine(process.stdout, started)
-  const counts = await seedDatabase(connectionString, { tasks, seed: number, filesFolder: localFilesFolder(config), onProgress })
+  const counts = await seedDatabase(connectionString, { tasks, seed: number, passwordHash: await demoPasswordHash(config), filesFolder: localFilesFolder(config), onProgress })
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K')
   const rows = Object.values(counts).reduce((sum, count) => sum + count)
   console.log(`${rows.toLocaleString('en')} rows in ${seconds((performance.now() - started) / 1000)}`)
   for (const [table, count] of Object.entries(counts)) console.log(`  ${table.padEnd(18)} ${count.toLocaleString('en').padStart(12)}`)
+  if (config.NODE_ENV !== 'production') console.log(`everybody signs in with the password "${DEMO_PASSWORD}"`)
 }
 
 function wholeNumber (name: string, text: string, min: number, max: number): number {

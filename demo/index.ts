@@ -27,6 +27,8 @@ export interface SeedOptions {
   seed?: number
   /** The moment after which nothing has happened. */
   now?: Date
+  /** The hash of a password that everybody in the demo company has. Without it nobody has one. */
+  passwordHash?: string
   /** The local folder of files. Without it tasks have none. */
   filesFolder?: string
   onProgress?: (progress: SeedProgress) => void
@@ -49,7 +51,7 @@ const bigTables = ['tasks', 'ball_holds', 'comments', 'comment_mentions', 'activ
  * stopped, however rudely, leaves the database as it was, and readers wait until it ends.
  * @throws DatabaseHoldsRealData when there is any row that is not demo data
  */
-export async function seedDatabase (connectionString: string, { tasks = 600, seed = 1, now = new Date(), filesFolder, onProgress = () => {}, checked = tasks < BULK }: SeedOptions = {}): Promise<SeedSummary> {
+export async function seedDatabase (connectionString: string, { tasks = 600, seed = 1, now = new Date(), passwordHash, filesFolder, onProgress = () => {}, checked = tasks < BULK }: SeedOptions = {}): Promise<SeedSummary> {
   const client = new pg.Client({ connectionString, application_name: 'eden-seed' })
   // A connection that is lost while nothing is asked of it; the next query says so.
   client.on('error', () => {})
@@ -75,6 +77,8 @@ export async function seedDatabase (connectionString: string, { tasks = 600, see
       rows = loaded
       onProgress({ phase: 'loading', done, total: tasks, rows, share: 0.58 * done / tasks })
     })
+
+    if (passwordHash !== undefined) await client.query('insert into user_credentials (user_id, password_hash, changed_at) select id, $1, created_at from users', [passwordHash])
 
     onProgress({ phase: 'numbering', done: 0, total: 1, rows, share: 0.58 })
     const positions = await numberEvents(client)

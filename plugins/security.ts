@@ -25,7 +25,8 @@ export const securityEvents = {
   password_reset_requested: 'a link to reset a password was asked for',
   password_reset: 'someone reset their password by a link',
   invited: 'someone was invited by e-mail',
-  invitation_accepted: 'someone took an invitation, and has a password now'
+  invitation_accepted: 'someone took an invitation, and has a password now',
+  administrator_made: 'an operator made somebody an administrator, by user:create-admin'
 } as const
 export type SecurityEvent = keyof typeof securityEvents
 

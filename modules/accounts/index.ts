@@ -11,6 +11,15 @@ import { sessionRoutes } from './sessions/routes.js'
 import { expireThrottles } from './sign-in/lockout.js'
 import { signInRoutes } from './sign-in/routes.js'
 
+export { makeAdministrator } from './administrators.js'
+export { makeLink } from './links/queries.js'
+export { minutesOf } from './mails/send.js'
+export { linkOf } from './mails/templates.js'
+export { createHasher } from './passwords/hasher.js'
+export { passwordProblem } from './passwords/rules.js'
+export { findAccount } from './sign-in/queries.js'
+export { newToken } from './tokens.js'
+
 /** For how many days it can be looked up how a session ended. */
 const KEEP_DAYS = 30
 
@@ -23,11 +32,11 @@ export default fp(async function accounts (app) {
     name: 'expire_accounts',
     description: `delete sessions, one-time links and their e-mails ${KEEP_DAYS} days after their end, and failed sign-ins that count no more`,
     cron: '50 * * * *',
-    run: async ({ db, signal }) => ({
+    run: async ({ db, now, signal }) => ({
       sessions: await expireSessions(db, KEEP_DAYS, signal),
       links: await expireLinks(db, KEEP_DAYS),
       mails: await expireMails(db, KEEP_DAYS),
-      throttles: await expireThrottles(db, signal)
+      throttles: await expireThrottles(db, now, signal)
     })
   })
   if (app.mailer.isOn) {

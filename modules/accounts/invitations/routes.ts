@@ -58,7 +58,7 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post:
       return await openFor(trx, request, { userId, passwordHash }, lifetimesOf(app.config)) ?? raise(new LinkNotGood())
     })
     if (name !== undefined) app.events.poke()
-    await welcomeOwner(app.db, { email: owner.email, ip: request.ip }) // who has the mailbox is the owner
+    await welcomeOwner(app.db, { email: owner.email, ip: request.ip, now: app.clock() }) // who has the mailbox is the owner
     reply.header('cache-control', 'no-store')
     return signedIn(app, opened, person)
   })

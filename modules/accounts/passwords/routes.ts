@@ -72,7 +72,7 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
       await recordAudit(trx, request, { event: 'password_reset', actorId: userId, targetType: 'user', targetId: userId, details: { sessions } })
       return sessions
     })
-    await welcomeOwner(app.db, { email: owner.email, ip: request.ip }) // who has the mailbox is the owner
+    await welcomeOwner(app.db, { email: owner.email, ip: request.ip, now: app.clock() }) // who has the mailbox is the owner
     return { ended_sessions: ended }
   })
 }

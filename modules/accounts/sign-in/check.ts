@@ -11,7 +11,7 @@ import { findAccount, renewHash, type Account } from './queries.js'
  * @throws SignInThrottled before anything is looked at
  */
 export async function checkPassword ({ app, hasher }: { app: FastifyInstance, hasher: Hasher }, request: FastifyRequest, reply: FastifyReply, { email, password }: { email: string, password: string }): Promise<Account & { password_hash: string } | undefined> {
-  const attempt = { email, ip: request.ip }
+  const attempt = { email, ip: request.ip, now: app.clock() }
   const leave = await askLeave(app.db, attempt)
   if (!leave.mayTry) {
     app.security(request, 'sign_in_throttled', { seconds: String(leave.seconds) })

@@ -22,7 +22,8 @@ const networkOf = (ip: string) => {
   return sql`network(set_masklen(${address}::inet, case family(${address}::inet) when 4 then 24 else 64 end))::cidr`
 }
 
-export interface Attempt { email: string, ip: string }
+/** A password that is tried: for whose address, from where, and when by the clock of the instance. */
+export interface Attempt { email: string, ip: string, now: Date }
 
 /** How an attempt may go on: at once, or not before so many seconds. */
 export type Leave = { mayTry: true } | { mayTry: false, seconds: number }
@@ -39,17 +40,17 @@ export async function askLeave (db: Db, attempt: Attempt): Promise<Leave> {
   if (first !== undefined) return first
   // Only a row that is there can be locked, and only what is locked is counted right.
   await sql`
-    insert into sign_in_throttles (address_hash, network)
-    select ${hashed(attempt.email)}, network from (values (${networkOf(attempt.ip)}), (${STRANGERS})) n (network) order by network
+    insert into sign_in_throttles (address_hash, network, failed_at)
+    select ${hashed(attempt.email)}, network, ${attempt.now}::timestamptz from (values (${networkOf(attempt.ip)}), (${STRANGERS})) n (network) order by network
     on conflict do nothing`.execute(db)
   return await countAttempt(db, attempt) ?? { mayTry: false, seconds: 1 } // the clean-up took them at this moment
 }
 
 /** @returns undefined when there are no rows to count in */
-async function countAttempt (db: Db, { email, ip }: Attempt): Promise<Leave | undefined> {
+async function countAttempt (db: Db, { email, ip, now }: Attempt): Promise<Leave | undefined> {
   const { rows: [row] } = await sql<{ rows: number, seconds: number | null }>`
     with locked as materialized (
-      select *, clock_timestamp() as at, network <> ${STRANGERS} as own from sign_in_throttles
+      select *, ${now}::timestamptz as at, network <> ${STRANGERS} as own from sign_in_throttles
       where address_hash = ${hashed(email)} and network in (${networkOf(ip)}, ${STRANGERS}) order by network for update
     ), counting as materialized (
       select l.*, case when l.failed_at < l.at - ${FORGET} then 1 else l.failures + 1 end as count from locked l
@@ -68,34 +69,34 @@ async function countAttempt (db: Db, { email, ip }: Attempt): Promise<Leave | un
 }
 
 /** Notes that the owner signed in: the network is theirs now, its failures are forgotten, and this attempt was none. */
-export async function welcomeOwner (db: Db, { email, ip }: Attempt): Promise<void> {
+export async function welcomeOwner (db: Db, { email, ip, now }: Attempt): Promise<void> {
   await sql`
     with locked as materialized (
       select * from sign_in_throttles where address_hash = ${hashed(email)} and network in (${networkOf(ip)}, ${STRANGERS}) order by network for update
     ), theirs as (
-      insert into sign_in_throttles (address_hash, network, known_until) values (${hashed(email)}, ${networkOf(ip)}, now() + ${KNOWN})
+      insert into sign_in_throttles (address_hash, network, failed_at, known_until) values (${hashed(email)}, ${networkOf(ip)}, ${now}::timestamptz, ${now}::timestamptz + ${KNOWN})
       on conflict (address_hash, network) do update set failures = 0, blocked_until = '-infinity', known_until = excluded.known_until
     )
-    update sign_in_throttles t set failures = greatest(t.failures - 1, 0), blocked_until = case when t.failures > ${FREE_OF_STRANGERS}::int then now() else t.blocked_until end
+    update sign_in_throttles t set failures = greatest(t.failures - 1, 0), blocked_until = case when t.failures > ${FREE_OF_STRANGERS}::int then ${now}::timestamptz else t.blocked_until end
     from locked l where l.network = ${STRANGERS} and t.address_hash = l.address_hash and t.network = l.network
-      and not exists (select from locked k where k.network <> ${STRANGERS} and k.known_until > now())`.execute(db)
+      and not exists (select from locked k where k.network <> ${STRANGERS} and k.known_until > ${now}::timestamptz)`.execute(db)
 }
 
 /** Takes an attempt back that came to no verdict: no password was looked at. */
-export async function takeBack (db: Db, { email, ip }: Attempt): Promise<void> {
+export async function takeBack (db: Db, { email, ip, now }: Attempt): Promise<void> {
   await sql`
     with locked as materialized (
       select * from sign_in_throttles where address_hash = ${hashed(email)} and network in (${networkOf(ip)}, ${STRANGERS}) order by network for update
     )
-    update sign_in_throttles t set failures = greatest(t.failures - 1, 0), blocked_until = least(t.blocked_until, now())
+    update sign_in_throttles t set failures = greatest(t.failures - 1, 0), blocked_until = least(t.blocked_until, ${now}::timestamptz)
     from locked l where t.address_hash = l.address_hash and t.network = l.network
-      and (l.network <> ${STRANGERS} or not exists (select from locked k where k.network <> ${STRANGERS} and k.known_until > now()))`.execute(db)
+      and (l.network <> ${STRANGERS} or not exists (select from locked k where k.network <> ${STRANGERS} and k.known_until > ${now}::timestamptz))`.execute(db)
 }
 
 /** Forgets failures that count no more. @returns how many */
-export const expireThrottles = (db: Db, signal?: AbortSignal): Promise<number> => inBatches(async () => {
+export const expireThrottles = (db: Db, now: Date, signal?: AbortSignal): Promise<number> => inBatches(async () => {
   const { numAffectedRows } = await sql`
     delete from sign_in_throttles where ctid = any(array(
-      select ctid from sign_in_throttles where failed_at < now() - ${FORGET} and known_until < now() and blocked_until < now() limit ${BATCH} for update skip locked))`.execute(db)
+      select ctid from sign_in_throttles where failed_at < ${now}::timestamptz - ${FORGET} and known_until < ${now}::timestamptz and blocked_until < ${now}::timestamptz limit ${BATCH} for update skip locked))`.execute(db)
   return Number(numAffectedRows)
 }, signal)
