@@ -19,7 +19,7 @@ export const ResetPassword = Type.Object({ token: Token, new_password: NewPasswo
 export const Invite = Type.Object({
   user_id: Type.Optional(Id),
   email: Type.Optional(Address)
-}, { additionalProperties: false, minProperties: 1, maxProperties: 1 })
+}, { additionalProperties: false, minProperties: 1, description: 'one of both' })
 export const AcceptInvitation = Type.Object({ token: Token, password: NewPassword, name: Type.Optional(Line(200)) }, { additionalProperties: false })
 
 /** What a client gets when it signs in. The tokens are shown here and nowhere else. */

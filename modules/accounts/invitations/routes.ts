@@ -1,7 +1,7 @@
 import createError from '@fastify/error'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { recordAudit } from '../../../plugins/audit/record.js'
-import { raise, withMembers } from '../../../plugins/errors.js'
+import { InvalidValue, raise, withMembers } from '../../../plugins/errors.js'
 import { NoQuery, problems, ref } from '../../shared/schemas.js'
 import { inTransaction } from '../../shared/transaction.js'
 import { updateUser } from '../../users/index.js'
@@ -26,6 +26,7 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post:
   }, async (request, reply) => {
     const answer = await app.once(request, reply, (db) => inTransaction(db, async (trx) => {
       const { actor, body: { user_id: id, email } } = request
+      if (id !== undefined && email !== undefined) throw withMembers(new InvalidValue('email is superfluous beside user_id'), { errors: [{ path: 'email', message: 'is superfluous beside user_id' }] })
       if (!app.mailer.isOn) throw new MailUnavailable()
       const path = id === undefined ? 'email' : 'user_id'
       const refuse = (error: Error, message: string) => withMembers(error, { errors: [{ path, message }] })
