@@ -12,6 +12,7 @@ import roles from './roles/index.js'
 import search from './search/index.js'
 import { Deleted, Person } from './shared/schemas.js'
 import tasks from './tasks/index.js'
+import tokens from './tokens/index.js'
 import users, { User } from './users/index.js'
 
 /** What the company does, and where each domain is served. */
@@ -28,6 +29,7 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   await app.register(notifications, { prefix: '/api/notifications' })
   await app.register(search, { prefix: '/api' })
   await app.register(reports, { prefix: '/api/reports' })
+  await app.register(tokens, { prefix: '/api' })
   await app.register(jobs, { prefix: '/api/admin/jobs' })
   await app.register(audit, { prefix: '/api/admin/audit' })
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static, type TProperties } from 'typebox'
+import { OUR_ISSUER } from './auth/access-tokens.js'
 import { lockProblems } from './database/identity.js'
 import { isProxyList } from './proxies.js'
 
@@ -60,6 +61,14 @@ const variables = {
   ATTACHMENT_TYPES_DENIED: Type.String({ ...mediaTypes, default: 'application/x-msdownload,application/x-elf,application/x-mach-binary,application/java-vm,application/vnd.android.package-archive', description: 'what they may not be, told from their bytes; by default programs' }),
 
   JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'signs and checks access tokens (HS256); required in production', ...secret })),
+  JWT_SECRET_OTHER: Type.Optional(Type.String({ minLength: 32, description: 'checks access tokens too, and signs none: the next secret before it signs, the one before until its tokens have expired', ...secret })),
+  AUTH_ISSUER: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'the issuer whose tokens are taken beside our own, as it calls itself in `iss`; Supabase: https://<project>.supabase.co/auth/v1' })),
+  AUTH_AUDIENCE: Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'for whom its tokens must be made (`aud`); Supabase: authenticated; required with AUTH_ISSUER' })),
+  AUTH_JWKS_URL: Type.Optional(Type.String({ pattern: '^https?://[^\\s#@]+$', allowed: 'a URL that begins with https://', description: 'where its public keys are (RS256 or ES256); https in production; this or AUTH_JWT_SECRET is required with AUTH_ISSUER' })),
+  AUTH_JWT_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'the secret that it signs with (HS256), where it has no public keys: what Supabase calls its legacy JWT secret', ...secret })),
+  AUTH_EMAIL_VERIFIED_CLAIM: Type.String({ pattern: '^(?!user_metadata)[^\\s]{1,200}$', default: 'email_verified', allowed: 'the name of a claim, such as email_verified or app_metadata.email_verified, that people cannot write themselves', description: 'the claim that must be true before an address links its owner to a person here; below others with dots' }),
+  API_TOKEN_MAX_DAYS: Type.Integer({ minimum: 1, maximum: 3650, default: 365, description: 'the longest that a personal access token may be good' }),
+  API_TOKENS_PER_PERSON: Type.Integer({ minimum: 1, maximum: 1000, default: 50, description: 'the most personal access tokens that one person has at once' }),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
   AUDIT_SEAL_KEY: Type.Optional(Type.String({ minLength: 32, description: 'signs the seals of the audit log: who can write to the database cannot seal it anew', ...secret })),
   RATE_LIMIT_STORE: Type.Enum(['memory', 'postgres', 'redis'], { default: 'postgres', description: 'where instances add up who asks how often; memory: each counts for itself' }),
@@ -126,6 +135,8 @@ export function readEnvironment (): NodeJS.ProcessEnv {
  * @throws ConfigError with one line per wrong variable, which says what it was allowed to be
  */
 export function parseConfig (environment: NodeJS.ProcessEnv): Config {
+  // Empty is what an unset variable of a deployment becomes: that must not make it a development machine.
+  if (environment['NODE_ENV'] === '') throw new ConfigError(`NODE_ENV must be ${describeAllowed(variables.NODE_ENV)}, or not be set; it is empty`)
   const given = Object.fromEntries(Object.keys(variables).map((name) => [name, environment[name]]).filter(([, value]) => value !== undefined && value !== ''))
   const asGiven = { ...given }
   // `$id`-free and used once: Ajv for coercion and defaults, as in the rest of the service.
@@ -137,11 +148,28 @@ export function parseConfig (environment: NodeJS.ProcessEnv): Config {
 
 function crossChecks (config: Config): string[] {
   const zone = isTimeZone(config.JOBS_TIMEZONE) ? [] : [`JOBS_TIMEZONE must be a time zone like America/Toronto, not ${JSON.stringify(config.JOBS_TIMEZONE)}`]
+  const auth = issuerChecks(config)
   const storage = config.FILES_STORAGE === 's3' ? (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const).filter((name) => config[name] === undefined) : []
   const redis = config.RATE_LIMIT_STORE === 'redis' && config.REDIS_URL === undefined ? ['REDIS_URL must be set with RATE_LIMIT_STORE=redis'] : []
   const origins = config.CORS_ORIGINS === '' || config.CORS_ORIGINS.split(',').every(isOrigin) ? [] : [`CORS_ORIGINS must be ${describeAllowed(ConfigSchema.properties.CORS_ORIGINS)}, as browsers send them: no path, no wildcard, lower case, no default port; not ${JSON.stringify(config.CORS_ORIGINS)}`]
   const proxies = isProxyList(config.TRUST_PROXY) ? [] : [`TRUST_PROXY must be ${describeAllowed(ConfigSchema.properties.TRUST_PROXY)}, not ${JSON.stringify(config.TRUST_PROXY)}`]
-  return [...productionChecks(config), ...lockProblems(config), ...zone, ...origins, ...proxies, ...redis, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+  return [...productionChecks(config), ...lockProblems(config), ...zone, ...origins, ...proxies, ...redis, ...auth, ...storage.map((name) => `${name} must be set with FILES_STORAGE=s3`)]
+}
+
+/** What tokens are signed with: two secrets that are one protect nothing, and an issuer is known whole or not at all. */
+function issuerChecks (config: Config): string[] {
+  const { JWT_SECRET: own, JWT_SECRET_OTHER: other, AUTH_ISSUER: issuer, AUTH_JWKS_URL: url, AUTH_JWT_SECRET: shared } = config
+  const parts = (['AUTH_AUDIENCE', 'AUTH_JWKS_URL', 'AUTH_JWT_SECRET'] as const).filter((name) => config[name] !== undefined)
+  return [
+    other !== undefined && own === undefined && 'JWT_SECRET_OTHER must not be set without JWT_SECRET',
+    other !== undefined && other === own && 'JWT_SECRET_OTHER must differ from JWT_SECRET: there is nothing to change over to',
+    shared !== undefined && [own, other].includes(shared) && 'AUTH_JWT_SECRET must differ from JWT_SECRET and JWT_SECRET_OTHER: who has it could sign as us',
+    issuer === undefined && parts.length > 0 && `AUTH_ISSUER must be set with ${parts.join(', ')}`,
+    issuer === OUR_ISSUER && `AUTH_ISSUER must not be ${OUR_ISSUER}: that is what we call ourselves`,
+    issuer !== undefined && config.AUTH_AUDIENCE === undefined && 'AUTH_AUDIENCE must be set with AUTH_ISSUER: a token made for others is not for us',
+    issuer !== undefined && (url === undefined) === (shared === undefined) && 'either AUTH_JWKS_URL or AUTH_JWT_SECRET must be set with AUTH_ISSUER, and not both',
+    url !== undefined && config.NODE_ENV === 'production' && !url.startsWith('https://') && 'AUTH_JWKS_URL must begin with https:// in production: keys that anyone between could change prove nothing'
+  ].filter((line) => line !== false)
 }
 
 function productionChecks (config: Config): string[] {

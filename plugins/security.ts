@@ -26,7 +26,10 @@ export const securityEvents = {
   password_reset: 'someone reset their password by a link',
   invited: 'someone was invited by e-mail',
   invitation_accepted: 'someone took an invitation, and has a password now',
-  administrator_made: 'an operator made somebody an administrator, by user:create-admin'
+  administrator_made: 'an operator made somebody an administrator, by user:create-admin',
+  identity_linked: 'someone signed in by another issuer for the first time, and is now one of us by it',
+  token_created: 'someone made a personal access token',
+  token_revoked: 'a personal access token was revoked'
 } as const
 export type SecurityEvent = keyof typeof securityEvents
 

@@ -1,21 +1,22 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createTestDatabase, execute } from './database.js'
+import { eventually } from './helper.js'
 
 const root = path.join(import.meta.dirname, '..')
 
 interface Served { child: ChildProcess, base: string, ended: Promise<{ code: number | null, output: string }> }
 
-/** Runs server.ts with this environment and no other. */
-function start (environment: Record<string, string>): { child: ChildProcess, output: () => string, ended: Promise<{ code: number | null, output: string }> } {
+/** Runs server.ts with this environment and no other, in a folder where there may be a `.env`. */
+function start (environment: Record<string, string | undefined>, cwd = tmpdir()): { child: ChildProcess, output: () => string, ended: Promise<{ code: number | null, output: string }> } {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], {
-    cwd: tmpdir(),
+    cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, _TAPJS_PROCESSINFO_COVERAGE_: '0', NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })
@@ -91,6 +92,50 @@ await t.test('production without DATABASE_URL exits with one clear line, and sta
   const { code, output } = await start({ NODE_ENV: 'production' }).ended
   t.equal(code, 1)
   t.equal(output, 'DATABASE_URL must be set in production: the embedded database is for development only\nsee docs/runbook.md#issue-service-is-down\n')
+})
+
+await t.test('production does not start with development headers, however both are said; nor does what is nearly called production', { timeout: 120_000 }, async (t) => {
+  const good = { NODE_ENV: undefined, DATABASE_URL: 'postgres://127.0.0.1:1/eden', JWT_SECRET: 'x'.repeat(32) }
+  const REFUSED = /^AUTH_DEV_HEADERS must (not be true in production: anyone could act as anyone|be true or false, not ".*")\n/
+  const UNKNOWN = /^NODE_ENV must be one of development, test, production(, not ".*"|, or not be set; it is empty)\n/
+  const cases: [what: string, environment: Record<string, string>, file: string, said: RegExp][] = [
+    ['both in the environment', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'true' }, '', REFUSED],
+    ['as a number', { NODE_ENV: 'production', AUTH_DEV_HEADERS: '1' }, '', REFUSED],
+    ['in capitals', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'TRUE' }, '', REFUSED],
+    ['both in .env', {}, 'NODE_ENV=production\nAUTH_DEV_HEADERS=true\n', REFUSED],
+    ['in .env with quotes, spaces and export', {}, 'export NODE_ENV = "production"\nexport AUTH_DEV_HEADERS = \'true\' # for now\n', REFUSED],
+    ['the headers in .env', { NODE_ENV: 'production' }, 'AUTH_DEV_HEADERS=true\n', REFUSED],
+    ['production in .env', { AUTH_DEV_HEADERS: 'true' }, 'NODE_ENV=production\n', REFUSED],
+    ['a .env that says otherwise', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'true' }, 'NODE_ENV=development\nAUTH_DEV_HEADERS=false\n', REFUSED],
+    ['another case', { NODE_ENV: 'Production' }, '', UNKNOWN],
+    ['a space before', { NODE_ENV: ' production' }, '', UNKNOWN],
+    ['short', { NODE_ENV: 'prod' }, '', UNKNOWN],
+    ['empty', { NODE_ENV: '' }, '', UNKNOWN],
+    ['empty, and production in .env', { NODE_ENV: '' }, 'NODE_ENV=production\n', UNKNOWN],
+    ['another case in .env', {}, 'NODE_ENV=PRODUCTION\n', UNKNOWN]
+  ]
+  await Promise.all(cases.map(async ([what, environment, file, said]) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'eden-environment-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    await writeFile(path.join(folder, '.env'), file)
+    const { code, output } = await start({ ...good, ...environment }, folder).ended
+    t.equal(code, 1, what)
+    t.match(output, said, what)
+    t.comment(`${what}: ${output.split('\n', 1)[0]}`)
+  }))
+})
+
+await t.test('a service in production takes no development header', async (t) => {
+  const { child, output, ended } = start({ NODE_ENV: 'production', DATABASE_URL: await database(t), JWT_SECRET: 'x'.repeat(32), PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0' })
+  t.teardown(() => { child.kill('SIGKILL') })
+  const base = await eventually(() => {
+    if (child.exitCode !== null) throw new Error(`it never listened: ${output()}`)
+    return /"address":"(http:[^"]+)"/.exec(output())?.[1]
+  })
+  for (const name of ['x-dev-email', 'X-Dev-Email', 'x-dev-user-email']) t.equal((await fetch(`${base}/api/me`, { headers: { [name]: 'admin@example.com' } })).status, 401)
+  t.equal((await fetch(`${base}/api/me`, { headers: { 'x-dev-user-id': '01900000-0000-7000-8000-000000000001' } })).status, 401)
+  child.kill('SIGTERM')
+  t.equal((await ended).code, 0)
 })
 
 await t.test('a wrong value stops the start with a line for each variable', async (t) => {

@@ -71,7 +71,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/me', {
-    config: { permission: SELF },
+    config: { permission: SELF, tokens: true },
     schema: { operationId: 'getMe', summary: 'Who I am', tags, headers: IfNoneMatch, querystring: NoQuery, response: { 200: ref(User), ...problems } }
   }, async (request, reply) => {
     const user = await findUser(app.db, request.actor.id) ?? raise(new NotFound('user'))
@@ -90,7 +90,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/me/permissions', {
-    config: { permission: SELF },
+    config: { permission: SELF, tokens: true },
     schema: { operationId: 'getMyPermissions', summary: 'What I may do', tags, querystring: NoQuery, response: { 200: Type.Array(Permission), ...problems } }
   }, async ({ actor }) => describePermissions(app.db, actor.permissions))
 }

@@ -1,4 +1,5 @@
-import { sql } from 'kysely'
+import { timingSafeEqual } from 'node:crypto'
+import { sql, type SqlBool } from 'kysely'
 import type { Db } from '../database/index.js'
 
 /** Who asks: a person who exists and is active, and what they may do now. */
@@ -9,33 +10,54 @@ export interface Actor {
   timezone: string
   /** What their roles allow, and no more than their token does. */
   permissions: string[]
+  /** When what signed them in is no longer good, where the proof does not say so itself: nobody is remembered for longer. */
+  until?: string
 }
 
-/** Whom a request speaks for, as far as what it carries proves it. */
+/** Someone as another issuer knows them. */
+export interface Identity { issuer: string, subject: string }
+
+/** Whom a request speaks for, as far as what it carries proves it. Equal proofs are of the same person, so that whoever looks them up may remember. */
 export interface Proof {
-  /** The person: by id, or by address where nothing else is known. */
-  by: { id: string } | { email: string }
+  /** The person: by id, by address where nothing else is known, as another issuer knows them, or as the holder of a personal access token. */
+  by: { id: string } | { email: string } | { identity: Identity } | { tokenHash: string }
+  /** The address that the other issuer has checked: it links them to one of us at their first sign-in. */
+  verifiedEmail?: string
   /** The session that the token was given to: when it ends, so does the token. */
   sessionId?: string
   /** The personal access token that was sent. */
   apiTokenId?: string
-  /** The permissions that the token is limited to; all of the person's when left out. */
+  /** The permissions that the token is limited to; all of the person's when left out. Those of a personal access token are in its row. */
   scopes?: string[]
 }
 
-/** The active person whom a proof names, with what they may do, as long as the session lasts that it was given to. @returns undefined when there is none */
-export async function findActor (db: Db, { by, sessionId, scopes }: Proof): Promise<Actor | undefined> {
+/** The condition on `users` that a proof is of. */
+function whom ({ by, apiTokenId }: Proof) {
+  if ('email' in by) return sql<SqlBool>`users.email = ${by.email}::citext`
+  if ('identity' in by) return sql<SqlBool>`users.id = (select user_id from user_identities where issuer = ${by.identity.issuer} and subject = ${by.identity.subject})`
+  if ('tokenHash' in by) return sql<SqlBool>`users.id = (select user_id from api_tokens where id = ${apiTokenId}::uuid)`
+  return sql<SqlBool>`users.id = ${by.id}::uuid`
+}
+
+/** The active person whom a proof names, with what they may do, as long as the session or token lasts that was sent. @returns undefined when there is none */
+export async function findActor (db: Db, proof: Proof): Promise<Actor | undefined> {
   const actor = await db.selectFrom('users')
-    .select(['id', 'email', 'name', 'timezone'])
+    .select(['users.id', 'users.email', 'users.name', 'users.timezone'])
     .select((eb) => eb.fn<string[]>('array', [
       eb.selectFrom('user_roles').innerJoin('role_permissions', 'role_permissions.role_id', 'user_roles.role_id')
         .whereRef('user_roles.user_id', '=', 'users.id').select('permission_code').distinct()
     ]).as('permissions'))
     .where('is_active', '=', true)
-    .$call((qb) => 'email' in by ? qb.where('email', '=', sql<string>`${by.email}::citext`) : qb.where('id', '=', by.id))
-    .$if(sessionId !== undefined, (qb) => qb.where((eb) => eb.exists(eb.selectFrom('sessions').select('sessions.id')
-      .where('sessions.id', '=', sessionId as string).whereRef('sessions.user_id', '=', 'users.id').where('ended_at', 'is', null).where('expires_at', '>', sql<string>`now()`))))
+    .where(whom(proof))
+    .$if(proof.sessionId !== undefined, (qb) => qb
+      .innerJoin('sessions as s', (join) => join.onRef('s.user_id', '=', 'users.id').on('s.id', '=', proof.sessionId as string).on('s.ended_at', 'is', null).on('s.expires_at', '>', sql<string>`now()`))
+      .select('s.expires_at as until'))
+    .$if('tokenHash' in proof.by, (qb) => qb
+      .innerJoin('api_tokens as t', (join) => join.on('t.id', '=', proof.apiTokenId as string).on('t.revoked_at', 'is', null).on('t.expires_at', '>', sql<string>`now()`))
+      .select(['t.secret_hash', 't.scopes', 't.expires_at as until']))
     .executeTakeFirst()
-  if (actor === undefined || scopes === undefined) return actor
-  return { ...actor, permissions: actor.permissions.filter((code) => scopes.includes(code)) }
+  if (actor === undefined) return undefined
+  const { secret_hash: hash, scopes = proof.scopes, ...person } = actor
+  if ('tokenHash' in proof.by && (hash === undefined || !timingSafeEqual(hash, Buffer.from(proof.by.tokenHash, 'hex')))) return undefined
+  return scopes === undefined ? person : { ...person, permissions: person.permissions.filter((code) => scopes.includes(code)) }
 }

@@ -90,7 +90,7 @@ export default fp(async function actors (app) {
     const id = proof.by.id.toLowerCase()
     const key = JSON.stringify([proof.sessionId, proof.apiTokenId, proof.scopes])
     const remembered = known.get(id)?.get(key)
-    if (remembered !== undefined) {
+    if (remembered !== undefined && (remembered.until === undefined || new Date(remembered.until) > new Date())) {
       lookups.inc({ result: 'hit' })
       return remembered
     }

@@ -1,12 +1,17 @@
+import createError from '@fastify/error'
 import jwt from '@fastify/jwt'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { recordAudit } from '../audit/record.js'
 import { Forbidden, Unauthenticated } from '../errors.js'
 import { publicPrefix, publicRoutes } from '../public-routes.js'
 import { accessTokenKind, accessTokens } from './access-tokens.js'
-import type { Actor, Proof } from './actor.js'
+import { findActor, type Actor, type Proof } from './actor.js'
+import { apiTokenKind, noteUses } from './api-tokens.js'
 import { Refused, type BearerKind } from './bearers.js'
 import { devIdentity, header } from './dev-headers.js'
+import { linkIdentity, type Linking } from './identities.js'
+import { issuerKind } from './issuers.js'
 
 export type { Actor, Proof } from './actor.js'
 
@@ -26,12 +31,22 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission that a caller needs, or SELF. Every route has one, or is in `public-routes.ts`. */
     permission?: string
+    /**
+     * Whether a personal access token may use the route. When left out: what needs a permission, if that is in its scopes,
+     * and nothing of what is the caller's own (SELF), for which there is no scope.
+     */
+    tokens?: boolean
     /** A probe: exempt from load shedding, and quiet in the log. */
     probe?: boolean
   }
 }
 
+const NotByToken = createError('EDEN_NOT_BY_TOKEN', 'a personal access token may not do this: sign in yourself', 403)
+
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** What of linking goes to the log when it fails. */
+const unlinked: Record<Extract<Linking, string>, string> = { nobody: 'unknown or inactive person', taken: 'address or subject is linked already' }
 
 function isPublic ({ method, url }: Pick<RouteOptions, 'method' | 'url'>): boolean {
   return [method].flat().every((one) => one === 'OPTIONS' || url.startsWith(publicPrefix) || publicRoutes.has(`${one === 'HEAD' ? 'GET' : one} ${url}`))
@@ -44,11 +59,14 @@ function isPublic ({ method, url }: Pick<RouteOptions, 'method' | 'url'>): boole
  */
 export default fp(async function auth (app) {
   const { config } = app
-  const devHeaders = config.NODE_ENV !== 'production' && config.AUTH_DEV_HEADERS !== false
+  // Where they are good is listed, not where they are not: whatever else an environment may be called, it has none.
+  const devHeaders = ['development', 'test'].includes(config.NODE_ENV) && config.AUTH_DEV_HEADERS !== false
   if (config.JWT_SECRET !== undefined) {
     await app.register(jwt, accessTokens(config.JWT_SECRET))
   }
-  const kinds: BearerKind[] = [accessTokenKind(app)]
+  // The first that knows a token checks it: ours come last, and take the blame for what nobody knows.
+  const kinds: BearerKind[] = [apiTokenKind, issuerKind(app), accessTokenKind(app)].filter((kind) => kind !== undefined)
+  noteUses(app)
 
   /** What a request carries as proof of who asks. @throws Refused when that is nothing, or nothing good */
   function proofOf (request: FastifyRequest): Proof | Promise<Proof> {
@@ -66,12 +84,28 @@ export default fp(async function auth (app) {
     return named
   }
 
+  /** The person whom another issuer signs in for the first time. @throws Refused when it is nobody of us, or not surely */
+  async function firstSignIn (request: FastifyRequest, proof: Proof): Promise<Actor | undefined> {
+    if (!('identity' in proof.by)) return undefined
+    if (proof.verifiedEmail === undefined) throw new Refused('unknown subject without a verified address')
+    const { by: { identity }, verifiedEmail } = proof
+    const linking = await app.db.transaction().execute(async (trx) => {
+      const result = await linkIdentity(trx, identity, verifiedEmail)
+      if (typeof result === 'object') await recordAudit(trx, request, { event: 'identity_linked', actorId: result.linked, targetType: 'user', targetId: result.linked, details: { ...identity } })
+      return result
+    })
+    // Also where it was not linked here: the same person may have come twice at once.
+    const actor = await findActor(app.db, proof)
+    if (actor === undefined) throw new Refused(typeof linking === 'object' ? unlinked.nobody : unlinked[linking])
+    return actor
+  }
+
   async function signIn (request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       const proof = await proofOf(request)
       // Whatever names no person is nobody's: the database is not asked.
       const names = ['id' in proof.by ? proof.by.id : undefined, proof.sessionId].filter((id) => id !== undefined)
-      const actor = names.every((id) => uuid.test(id)) ? await app.actors.find(proof) : undefined
+      const actor = names.every((id) => uuid.test(id)) ? await app.actors.find(proof) ?? await firstSignIn(request, proof) : undefined
       if (actor === undefined) throw new Refused(proof.sessionId === undefined ? 'unknown or inactive person' : 'session is over, or unknown or inactive person')
       request.proof = proof
       request.actor = actor
@@ -97,6 +131,11 @@ export default fp(async function auth (app) {
     if (permission === undefined) return
     await signIn(request, reply)
     app.rateLimits.count(request, reply, 'identity')
+    const { tokens = permission !== SELF } = request.routeOptions.config
+    if (request.proof.apiTokenId !== undefined && !tokens) {
+      app.security(request, 'permission_refused', { reason: 'personal access token' })
+      throw new NotByToken()
+    }
     if (permission !== SELF && !request.actor.permissions.includes(permission)) {
       app.security(request, 'permission_refused', { permission })
       throw new Forbidden(permission)

@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role' | 'session'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role' | 'session' | 'token'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -285,6 +285,15 @@ export const routes: Record<string, Row> = {
   'GET /api/notifications/stream': { query: { last_event_id: count(0, Number.MAX_SAFE_INTEGER) }, endless: true },
 
   'GET /api/admin/audit/': { query: { ...page('-at'), event: commaListOf(oneOf('sign_in_refused'), 50), actor: uuid, target: text('someone', { 'too long': 'x'.repeat(201) }), ip: text('127.0.0.1', { 'a name': 'localhost', 'a network': '10.0.0.0/8', 'no number': '1.2.3.256', 'a zone': 'fe80::1%eth0' }), from: time, to: time } },
+  'GET /api/tokens': { query: { ...page('-created_at'), state: commaListOf(oneOf('live')) } },
+  'POST /api/tokens': {
+    body: { name: line(100), scopes: listOf({ good: 'projects:read', bad: { null: null, 'a number': 1, empty: '', 'no colon': 'projects', 'a wildcard': 'projects:*', 'other case': 'Projects:read', SQL: "x';--" } }, 100), expires_at: time },
+    required: ['name', 'scopes', 'expires_at']
+  },
+  'DELETE /api/tokens/{id}': { ids: { id: 'token' } },
+  'GET /api/admin/tokens': { query: { ...page('-created_at'), state: commaListOf(oneOf('live')), user_id: uuid } },
+  'DELETE /api/admin/tokens/{id}': { ids: { id: 'token' } },
+
   'GET /api/admin/jobs/': {},
   'GET /api/admin/jobs/runs': { query: { ...page('-created_at'), job: commaListOf(text('expire_job_runs', { 'other case': 'Runs', 'two words': 'a b', 'too long': 'x'.repeat(61) }), 50), state: commaListOf(oneOf('failed')) } },
   'GET /api/admin/jobs/runs/{id}': { ids: { id: 'run' } },

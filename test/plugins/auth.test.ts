@@ -1,7 +1,11 @@
 import { createHmac } from 'node:crypto'
 import Fastify from 'fastify'
 import t from 'tap'
-import { JWT_SECRET, startApp } from '../helper.js'
+import { buildApp } from '../../app.js'
+import { keyId } from '../../plugins/auth/access-tokens.js'
+import { parseConfig } from '../../plugins/config.js'
+import { JWT_SECRET, QUIET, startApp } from '../helper.js'
+import { takeLog } from '../logs.js'
 
 const s = await startApp(t)
 const me = async (headers: Record<string, string>, app = s.app) => {
@@ -10,8 +14,8 @@ const me = async (headers: Record<string, string>, app = s.app) => {
 }
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 /** A token made by hand, so that it can be wrong in any way. */
-function token (claims: object, { alg = 'HS256', secret = JWT_SECRET } = {}): string {
-  const signed = `${encode({ alg, typ: 'JWT' })}.${encode(claims)}`
+function token (claims: object, { alg = 'HS256', secret = JWT_SECRET, header = {} }: { alg?: string, secret?: string, header?: object } = {}): string {
+  const signed = `${encode({ alg, typ: 'JWT', ...header })}.${encode(claims)}`
   return `${signed}.${alg === 'none' ? '' : createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
 const now = Math.floor(Date.now() / 1000)
@@ -54,6 +58,58 @@ await t.test('a token that is not ours, or not good any more, is 401 and never f
   }
   for (const [name, value] of Object.entries(bad)) t.equal(await me({ authorization: `Bearer ${value}`, 'x-dev-email': s.admin.email }), 401, name)
   t.equal(await me({ authorization: 'Basic YTpi', 'x-dev-email': s.admin.email }), 401, 'another scheme')
+})
+
+const NEXT = 'the secret that comes after, at least 32 long'
+/** An instance on the same database that has these secrets. */
+async function instance (secrets: { JWT_SECRET: string, JWT_SECRET_OTHER?: string }) {
+  const app = await buildApp(parseConfig({ ...QUIET, LOG_LEVEL: 'info', DB_POOL_MAX: '2', DATABASE_URL: s.url, FILES_DIR: s.app.config.FILES_DIR as string, ...secrets }))
+  const log = takeLog(app)
+  await app.ready()
+  t.teardown(() => app.close())
+  return { app, log, sign: () => app.jwt.sign({ sub: s.member.id }) }
+}
+
+await t.test('a secret is changed in three steps, and at no time is a token refused by any instance', async (t) => {
+  const steps = [{ JWT_SECRET }, { JWT_SECRET, JWT_SECRET_OTHER: NEXT }, { JWT_SECRET: NEXT, JWT_SECRET_OTHER: JWT_SECRET }, { JWT_SECRET: NEXT }]
+  const instances = await Promise.all(steps.map(instance))
+  const [first, prepared, changed, last] = instances.map(({ sign }) => sign()) as [string, string, string, string]
+  const kidOf = (one: string) => JSON.parse(Buffer.from(one.split('.', 1)[0] as string, 'base64url').toString()).kid
+  t.same([first, prepared, changed, last].map(kidOf), [JWT_SECRET, JWT_SECRET, NEXT, NEXT].map(keyId))
+  t.match(keyId(NEXT), /^[\w-]{8}$/)
+  const good = async (one: string, { app }: { app: typeof s.app }) => await me({ authorization: `Bearer ${one}` }, app) === s.member.email
+  // While instances are replaced, two steps serve side by side, and each takes what the other signs.
+  for (const i of [0, 1]) {
+    const pair = instances.slice(i, i + 2)
+    for (const a of pair) for (const b of pair) t.ok(await good(a.sign(), b), `steps ${i} and ${i + 1}`)
+  }
+  for (const one of [first, prepared, changed]) t.ok(await good(one, instances[2]!), 'the old ones are good until they expire')
+  for (const one of [changed, last]) t.ok(await good(one, instances[3]!))
+  for (const one of [first, prepared]) t.notOk(await good(one, instances[3]!), 'and end with their secret')
+  t.notOk(await good(last, instances[0]!), 'in two steps this would have happened to everybody')
+  t.same(instances[3]!.log.filter(({ security }) => security !== undefined).map(({ reason }) => reason), ['unknown key', 'unknown key'])
+})
+
+await t.test('a token without a key id is tried with both secrets; one that names a key only with that', async (t) => {
+  const { app, log } = await instance({ JWT_SECRET: NEXT, JWT_SECRET_OTHER: JWT_SECRET })
+  const ask = (one: string) => me({ authorization: `Bearer ${one}` }, app)
+  for (const secret of [NEXT, JWT_SECRET]) {
+    t.equal(await ask(token(good, { secret })), s.member.email)
+    t.equal(await ask(token(good, { secret, header: { kid: keyId(secret) } })), s.member.email)
+    t.equal(await ask(token({ ...good, exp: now - 1 }, { secret })), 401)
+    t.equal(await ask(token({ ...good, exp: now - 1 }, { secret, header: { kid: keyId(secret) } })), 401)
+    t.equal(await ask(token({ ...good, iss: 'elsewhere' }, { secret })), 401)
+  }
+  t.equal(await ask(token(good, { secret: NEXT, header: { kid: keyId(JWT_SECRET) } })), 401, 'the id of the other')
+  t.equal(await ask(token(good, { secret: 'a guess of a secret that is long enough' })), 401)
+  const kids: unknown[] = ['../../etc/passwd', "x' union select 'secret", '/dev/null', '', '__proto__', 'constructor', 'toString', [keyId(NEXT)], { toString: keyId(NEXT) }, 0, null, true, `${keyId(NEXT)} `, keyId(NEXT).toUpperCase() + '\0', 'x'.repeat(10_000), JWT_SECRET]
+  const from = log.length
+  for (const secret of ['', NEXT]) for (const kid of kids) t.equal(await ask(token(good, { secret, header: { kid } })), 401, JSON.stringify(kid).slice(0, 40))
+  const reasons = new Set(log.slice(from).filter(({ security, reason }) => security === 'sign_in_refused' && reason !== undefined).map(({ reason }) => reason))
+  t.same([...reasons], ['unknown key'])
+  t.notMatch(JSON.stringify(log), /etc\/passwd|union select|xxxxxxxx/, 'what a token says is not in the log')
+  t.equal(await ask(token(good, { secret: NEXT, alg: 'none', header: { kid: keyId(NEXT) } })), 401)
+  t.equal(await ask(token(good, { secret: NEXT, header: { kid: keyId(NEXT), crit: ['b64'], b64: false } })), 401, 'something critical')
 })
 
 await t.test('in production the development headers are ignored', async (t) => {

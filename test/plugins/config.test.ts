@@ -47,6 +47,26 @@ await t.test('production wants a database and a secret, and refuses development 
   for (const value of ['true', '1', 'yes']) t.match(refusal({ ...good, AUTH_DEV_HEADERS: value }), [/^AUTH_DEV_HEADERS must/])
 })
 
+await t.test('production is what is called so, and nothing that is nearly called so is a development machine', async (t) => {
+  const rest = { DATABASE_URL: 'postgres://db/eden', JWT_SECRET: 'x'.repeat(32) }
+  for (const value of ['Production', 'PRODUCTION', ' production', 'production ', 'production\n', 'prod', 'live', 'staging', 'Development', 'dev', 'undefined', 'null', '0', ' ', 'production,development', 'prodüction']) {
+    t.same(refusal({ ...rest, NODE_ENV: value }), [`NODE_ENV must be one of development, test, production, not ${JSON.stringify(value)}`])
+  }
+  t.match(refusal({ ...rest, NODE_ENV: '' }), [/^NODE_ENV must be one of development, test, production, or not be set; it is empty$/])
+  for (const value of ['true', 'TRUE', 'True', '1', 'yes', 'on', ' true', 'true ', '"true"', 'false,true', '2', 'null', 'undefined']) {
+    t.match(refusal({ ...rest, NODE_ENV: 'production', AUTH_DEV_HEADERS: value }), [/^AUTH_DEV_HEADERS must/], value)
+  }
+  for (const value of ['false', '']) t.same(refusal({ ...rest, NODE_ENV: 'production', AUTH_DEV_HEADERS: value }), [], value)
+})
+
+await t.test('a second secret is another one, beside the first', async (t) => {
+  const [one, other] = ['x'.repeat(32), 'y'.repeat(32)]
+  t.same(refusal({ JWT_SECRET: one, JWT_SECRET_OTHER: other }), [])
+  t.match(refusal({ JWT_SECRET_OTHER: other }), [/^JWT_SECRET_OTHER must not be set without JWT_SECRET$/])
+  t.match(refusal({ JWT_SECRET: one, JWT_SECRET_OTHER: one }), [/^JWT_SECRET_OTHER must differ/])
+  t.same(refusal({ JWT_SECRET: one, JWT_SECRET_OTHER: 'hunter2' }), ['JWT_SECRET_OTHER must be at least 32 characters'])
+})
+
 await t.test('files in S3 want a bucket and a key, which is never repeated; types are media types', async (t) => {
   t.same(refusal({ FILES_STORAGE: 's3', S3_BUCKET: 'files', S3_ACCESS_KEY_ID: 'id', S3_SECRET_ACCESS_KEY: 'hunter2' }), [])
   t.same(refusal({ FILES_STORAGE: 's3' }), ['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'].map((name) => `${name} must be set with FILES_STORAGE=s3`))
