@@ -100,21 +100,17 @@ await t.test('production does not start with development headers, however both a
   const UNKNOWN = /^NODE_ENV must be one of development, test, production(, not ".*"|, or not be set; it is empty)\n/
   const cases: [what: string, environment: Record<string, string>, file: string, said: RegExp][] = [
     ['both in the environment', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'true' }, '', REFUSED],
-    ['as a number', { NODE_ENV: 'production', AUTH_DEV_HEADERS: '1' }, '', REFUSED],
-    ['in capitals', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'TRUE' }, '', REFUSED],
     ['both in .env', {}, 'NODE_ENV=production\nAUTH_DEV_HEADERS=true\n', REFUSED],
     ['in .env with quotes, spaces and export', {}, 'export NODE_ENV = "production"\nexport AUTH_DEV_HEADERS = \'true\' # for now\n', REFUSED],
-    ['the headers in .env', { NODE_ENV: 'production' }, 'AUTH_DEV_HEADERS=true\n', REFUSED],
     ['production in .env', { AUTH_DEV_HEADERS: 'true' }, 'NODE_ENV=production\n', REFUSED],
     ['a .env that says otherwise', { NODE_ENV: 'production', AUTH_DEV_HEADERS: 'true' }, 'NODE_ENV=development\nAUTH_DEV_HEADERS=false\n', REFUSED],
     ['another case', { NODE_ENV: 'Production' }, '', UNKNOWN],
     ['a space before', { NODE_ENV: ' production' }, '', UNKNOWN],
-    ['short', { NODE_ENV: 'prod' }, '', UNKNOWN],
     ['empty', { NODE_ENV: '' }, '', UNKNOWN],
-    ['empty, and production in .env', { NODE_ENV: '' }, 'NODE_ENV=production\n', UNKNOWN],
-    ['another case in .env', {}, 'NODE_ENV=PRODUCTION\n', UNKNOWN]
+    ['empty, and production in .env', { NODE_ENV: '' }, 'NODE_ENV=production\n', UNKNOWN]
   ]
-  await Promise.all(cases.map(async ([what, environment, file, said]) => {
+  // What else each may be said as is in config.test.ts: here it is that a start asks for it, whichever way it is said.
+  for (const [what, environment, file, said] of cases) {
     const folder = await mkdtemp(path.join(tmpdir(), 'eden-environment-'))
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     await writeFile(path.join(folder, '.env'), file)
@@ -122,7 +118,7 @@ await t.test('production does not start with development headers, however both a
     t.equal(code, 1, what)
     t.match(output, said, what)
     t.comment(`${what}: ${output.split('\n', 1)[0]}`)
-  }))
+  }
 })
 
 await t.test('a service in production takes no development header', async (t) => {
