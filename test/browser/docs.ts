@@ -33,4 +33,7 @@ try {
   await browser.close()
   await rm(profile, { recursive: true, force: true })
 }
-if (said.length > 0) throw new Error(said.join('\n'))
+if (said.length > 0) {
+  process.stderr.write(`${said.join('\n')}\n`)
+  process.exitCode = 1
+}

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { startApp } from '../helper.js'
@@ -87,7 +88,10 @@ await t.test('/docs is a page whose policy allows all that it is made of, and no
   const page = await s.ask('GET', '/docs', { as: null })
   t.match(page.headers, { 'content-type': /^text\/html/ })
   const policy = Object.fromEntries(String(page.headers['content-security-policy']).split(';').map((directive) => directive.split(' ')).map(([name, ...values]) => [name, values]))
-  t.same(policy, { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"], 'base-uri': ["'none'"], 'form-action': ["'none'"], 'script-src': ["'self'"], 'style-src': ["'self'"], 'img-src': ["'self'", 'data:'], 'font-src': ["'self'"], 'connect-src': ["'self'"] })
+  const bundles = await Promise.all(['bundle', 'standalone-preset'].map((name) => s.ask('GET', `/docs/static/swagger-ui-${name}.js`, { as: null })))
+  const logoStyles = bundles.flatMap(({ body }) => [...body.matchAll(/createElement\("style",null,"([^"]+)"\)/g)]).map(([, style]) => `'sha256-${createHash('sha256').update(style as string).digest('base64')}'`)
+  t.equal(logoStyles.length, 1, 'the style elements that the page makes')
+  t.same(policy, { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"], 'base-uri': ["'none'"], 'form-action': ["'none'"], 'script-src': ["'self'"], 'style-src': ["'self'", ...logoStyles], 'img-src': ["'self'", 'data:'], 'font-src': ["'self'"], 'connect-src': ["'self'"] })
   t.notMatch(page.body, /<style|<script(?![^>]*\ssrc=)[^>]*>|\son\w+=|\sstyle=|<base|<iframe|<form|https?:\/\//i, 'no inline script, style, handler, form, or address elsewhere')
   t.notMatch(page.body.replaceAll(/<script[^>]*>\s*<\/script>/g, ''), '<script', 'scripts have no text of their own')
   const assets = [...page.body.matchAll(/\s(?:src|href)="([^"]+)"/g)].map(([, url]) => url as string)
