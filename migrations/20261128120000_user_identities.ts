@@ -18,8 +18,6 @@ export async function up (db: Kysely<unknown>): Promise<void> {
       constraint user_identities_issuer_length check (length(issuer) between 1 and 500),
       constraint user_identities_subject_length check (length(subject) between 1 and 255)
     )`.execute(db)
-  // MERGE: what is remembered of who signs in changes with this table:
-  // create trigger user_identities_tell_rights after update or delete on user_identities for each row execute function tell_rights_changed()
 }
 
 export async function down (db: Kysely<unknown>): Promise<void> {

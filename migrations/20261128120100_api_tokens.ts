@@ -25,8 +25,6 @@ export async function up (db: Kysely<unknown>): Promise<void> {
   await sql`create index api_tokens_by_age on api_tokens (created_at, id)`.execute(db)
   await sql`create index api_tokens_over on api_tokens (least(revoked_at, expires_at))`.execute(db)
   await sql`create index api_tokens_by_revoker on api_tokens (revoked_by) where revoked_by is not null`.execute(db)
-  // MERGE: what is remembered of who signs in changes with a row, but not when its use is noted:
-  // create trigger api_tokens_tell_rights after update of scopes, expires_at, revoked_at or delete on api_tokens for each row execute function tell_rights_changed()
 }
 
 export async function down (db: Kysely<unknown>): Promise<void> {

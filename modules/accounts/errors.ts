@@ -11,4 +11,3 @@ export const PasswordRefused = createError<[string]>('EDEN_PASSWORD_REFUSED', '%
 export const LinkNotGood = createError('EDEN_LINK_NOT_GOOD', 'the link was used, is too old, or was never given', 422)
 export const PasswordThere = createError('EDEN_ALREADY_SIGNED_UP', 'the person has a password already', 409)
 export const MailUnavailable = createError('EDEN_MAIL_UNAVAILABLE', 'no e-mail can be sent: an operator has to set SMTP_URL', 422)
-export const SessionNeeded = createError('EDEN_SESSION_NEEDED', 'a personal access token cannot do this: sign in', 403)

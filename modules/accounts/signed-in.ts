@@ -3,7 +3,7 @@ import { recordAudit } from '../../plugins/audit/record.js'
 import { ACCESS_TOKEN_SECONDS } from '../../plugins/auth/access-tokens.js'
 import type { Config } from '../../plugins/config.js'
 import type { Db } from '../../plugins/database/index.js'
-import { SessionNeeded, SignInUnavailable } from './errors.js'
+import { SignInUnavailable } from './errors.js'
 import type { SignedIn } from './schemas.js'
 import { openSession, type Lifetimes, type Opened } from './sessions/queries.js'
 
@@ -12,11 +12,6 @@ export const lifetimesOf = ({ SESSION_IDLE_HOURS: idleHours, SESSION_MAX_HOURS: 
 /** @throws SignInUnavailable where no access token can be signed */
 export function needSecret ({ config }: FastifyInstance): void {
   if (config.JWT_SECRET === undefined) throw new SignInUnavailable()
-}
-
-/** @throws SessionNeeded when a program asks, which has a token of its own and is not to take over its owner's account */
-export function needPerson ({ proof }: FastifyRequest): void {
-  if (proof.apiTokenId !== undefined) throw new SessionNeeded()
 }
 
 /** Opens a session for whoever makes a request, on record. @returns undefined when the person is not active any more, or has another password */

@@ -10,7 +10,7 @@ const listQuery = Type.Object({
   ...pageParameters(['at'], '-at'),
   event: Type.Optional(Type.Array(Event, { maxItems: 50 })),
   actor: Type.Optional(Id),
-  target: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'the id of what it was done to' })),
+  target: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:-]{1,200}$', description: 'the id of what it was done to' })),
   ip: Type.Optional(Type.String({ format: 'ip', maxLength: 45, description: 'an address, IPv4 or IPv6' })),
   from: Type.Optional(time),
   to: Type.Optional(time)

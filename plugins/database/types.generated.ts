@@ -57,6 +57,20 @@ export interface ActivityLog {
   version: number;
 }
 
+export interface ApiTokens {
+  created_at: Generated<string>;
+  expires_at: string;
+  id: string;
+  last_used_at: string | null;
+  last_used_ip: string | null;
+  name: string;
+  revoked_at: string | null;
+  revoked_by: string | null;
+  scopes: string[];
+  secret_hash: Buffer;
+  user_id: string;
+}
+
 export interface Attachments {
   content_type: string;
   created_at: string;
@@ -504,6 +518,14 @@ export interface UserCredentials {
   user_id: string;
 }
 
+export interface UserIdentities {
+  email: string;
+  issuer: string;
+  linked_at: Generated<string>;
+  subject: string;
+  user_id: string;
+}
+
 export interface UserPreferences {
   created_at: Generated<string>;
   date_format: string;
@@ -559,6 +581,7 @@ export interface DB {
   account_links: AccountLinks;
   account_mails: AccountMails;
   activity_log: ActivityLog;
+  api_tokens: ApiTokens;
   attachments: Attachments;
   audit_events: AuditEvents;
   audit_seals: AuditSeals;
@@ -606,6 +629,7 @@ export interface DB {
   task_watchers: TaskWatchers;
   tasks: Tasks;
   user_credentials: UserCredentials;
+  user_identities: UserIdentities;
   user_preferences: UserPreferences;
   user_roles: UserRoles;
   users: Users;

@@ -11,7 +11,6 @@ import { Accepted, ChangePassword, EndedSessions, ForgotPassword, ResetPassword 
 import { endSessions } from '../sessions/queries.js'
 import { checkPassword } from '../sign-in/check.js'
 import { welcomeOwner } from '../sign-in/lockout.js'
-import { needPerson } from '../signed-in.js'
 import type { Hasher } from './hasher.js'
 import { changePassword } from './queries.js'
 import { passwordProblem } from './rules.js'
@@ -30,7 +29,6 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
     config: { permission: SELF },
     schema: { operationId: 'changePassword', summary: 'Change my password; my other sessions end', tags, body: ChangePassword, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
   }, async (request, reply) => {
-    needPerson(request)
     const { actor, proof, body: { current_password: current, new_password: wanted } } = request
     needGoodPassword('new_password', wanted, actor)
     const wrong = () => withMembers(new PasswordWrong(), { errors: [{ path: 'current_password', message: 'is wrong' }] })

@@ -8,7 +8,7 @@ import { Deleted, IdParams, NoQuery, problems, ref } from '../../shared/schemas.
 import { inTransaction } from '../../shared/transaction.js'
 import { RefreshFailed } from '../errors.js'
 import { EndedSessions, Refresh, Session, SignedIn, SignOut } from '../schemas.js'
-import { lifetimesOf, needPerson, needSecret, signedIn } from '../signed-in.js'
+import { lifetimesOf, needSecret, signedIn } from '../signed-in.js'
 import { endSession, endSessionOf, endSessions, listSessions, refreshSession } from './queries.js'
 
 const tags = ['accounts']
@@ -63,7 +63,6 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: SELF },
     schema: { operationId: 'signOutEverywhere', summary: 'End all my sessions', tags, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
   }, async (request) => {
-    needPerson(request)
     const { actor } = request
     return inTransaction(app.db, async (trx) => {
       const ended = await endSessions(trx, { userId: actor.id, reason: 'signed_out_everywhere' })
@@ -84,7 +83,6 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: SELF },
     schema: { operationId: 'endMySession', summary: 'End one of my sessions', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
-    needPerson(request)
     const { params: { id } } = request
     if (!await signOut(request, id)) throw new NotFound('session')
     return { deleted: true as const, id }
