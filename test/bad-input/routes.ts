@@ -287,8 +287,9 @@ export const routes: Record<string, Row> = {
   'GET /api/admin/audit/': { query: { ...page('-at'), event: commaListOf(oneOf('sign_in_refused'), 50), actor: uuid, target: text('someone', { 'too long': 'x'.repeat(201) }), ip: text('127.0.0.1', { 'a name': 'localhost', 'a network': '10.0.0.0/8', 'no number': '1.2.3.256', 'a zone': 'fe80::1%eth0' }), from: time, to: time } },
   'GET /api/tokens': { query: { ...page('-created_at'), state: commaListOf(oneOf('live')) } },
   'POST /api/tokens': {
-    body: { name: line(100), scopes: listOf({ good: 'projects:read', bad: { null: null, 'a number': 1, empty: '', 'no colon': 'projects', 'a wildcard': 'projects:*', 'other case': 'Projects:read', SQL: "x';--" } }, 100), expires_at: time },
-    required: ['name', 'scopes', 'expires_at']
+    body: { name: line(100), scopes: listOf({ good: 'projects:read', bad: { null: null, 'a number': 1, empty: '', 'no colon': 'projects', 'a wildcard': 'projects:*', 'other case': 'Projects:read', SQL: "x';--" } }, 100), expires_at: { ...time, good: new Date(Date.now() + 3_600_000).toISOString() } },
+    required: ['name', 'scopes', 'expires_at'],
+    unkeyed: true
   },
   'DELETE /api/tokens/{id}': { ids: { id: 'token' } },
   'GET /api/admin/tokens': { query: { ...page('-created_at'), state: commaListOf(oneOf('live')), user_id: uuid } },

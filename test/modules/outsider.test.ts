@@ -22,10 +22,11 @@ await s.post(`/api/tasks/${parent.id}/ball`, { to_user_id: outsider.id, note: SE
 await s.patch(`/api/tasks/${task.id}`, { title: `${SECRET} pumps` })
 await s.app.events.settled()
 const [run] = await s.app.jobs.runNow('expire_job_runs').then(() => s.get('/api/admin/jobs/runs'))
+const [role] = await s.get('/api/roles')
 
 /** Whose ids stand in paths: of the project, or of nobody's. */
 const hidden: [RegExp, string][] = [[/projects\/\{id\}/, project.id], [/tasks\/\{id\}/, task.id], [/comments\/\{id\}/, comment.id], [/attachments\/\{id\}/, attachment.id], [/checklist\/\{id\}/, item.id]]
-const open: [RegExp, string][] = [[/users\/\{id\}/, s.member.id], [/companies\/\{id\}/, company.id], [/contacts\/\{id\}/, contact.id], [/jobs\/runs\/\{id\}/, run.id]]
+const open: [RegExp, string][] = [[/users\/\{id\}/, s.member.id], [/companies\/\{id\}/, company.id], [/contacts\/\{id\}/, contact.id], [/jobs\/runs\/\{id\}/, run.id], [/roles\/\{id\}/, role.id]]
 const operations = Object.entries<any>(s.app.swagger().paths ?? {}).filter(([path, methods]) => methods.get !== undefined && path.startsWith('/api/') && !path.endsWith('/stream'))
   .map(([path, { get }]): [string, string[]] => [path, (get.parameters ?? []).filter((one: any) => one.in === 'query').map(({ name }: any) => name)])
 
