@@ -56,7 +56,7 @@ export async function things (s: TestApp, { members = [], author = s.admin, want
       made.notification = (await s.query('select id from notifications where task_id = $1 and user_id = $2 limit 1', [task.id, author.id]))[0]?.id
     }
   }
-  const all = ['user', 'company', 'contact', 'role', 'run', 'day', 'project', ...ofTasks]
+  const all = ['user', 'company', 'contact', 'role', 'run', 'day', 'project', 'session', 'token', ...ofTasks]
   return { ...Object.fromEntries(all.map((name) => [name, NOTHING])), ...made } as Things
 }
 
@@ -67,7 +67,16 @@ const deleted = (url: (ids: Things) => string): Story => async (s, ids) => {
   await s.ask('DELETE', url(ids))
   return {}
 }
+const tokenOf = async (s: TestApp, person: Person): Promise<string> =>
+  (await s.post('/api/tokens', { name: 'A token', scopes: ['projects:read'], expires_at: new Date(Date.now() + 3_600_000).toISOString() }, { as: person })).id
 const stories: Record<string, Story> = {
+  'POST /api/auth/login': () => ({ body: { email: `x.${unique()}@example.com`, password: 'correct horse battery staple' } }), // many wrong ones of one address have to wait
+  'DELETE /api/me/sessions/{id}': async (s, _ids, actor) => {
+    const [session] = await s.query("insert into sessions (id, user_id, ip, expires_at, must_end_at) select gen_random_uuid(), $1, '127.0.0.1', t, t from (select now() + interval '1 day' as t) x returning id", [actor.id])
+    return { ids: { session: session.id } }
+  },
+  'DELETE /api/tokens/{id}': async (s, _ids, actor) => ({ ids: { token: await tokenOf(s, actor) } }),
+  'DELETE /api/admin/tokens/{id}': async (s) => ({ ids: { token: await tokenOf(s, s.member) } }),
   'POST /api/users': () => ({ body: { email: `x.${unique()}@example.com`, name: 'New' } }),
   'PATCH /api/users/{id}': () => ({ body: { job_title: 'Foreman' } }),
   'PATCH /api/me': () => ({ body: { job_title: 'Foreman' } }),

@@ -7,6 +7,8 @@ export type Identity = typeof identities[number]
  * One line for each operation: the permission that it declares, then the status for admin, manager, member, viewer and the
  * outsider. Nobody (deactivated, expired, forged, none) is 401, and gets what is public.
  *
+ * A wrong password or one-time token is 401 or 422, whoever sends it; an invitation is 422 without a server for mail.
+ *
  * A member's project roles are those of their names; the administrator made the project.
  */
 const table = `
@@ -30,6 +32,22 @@ PATCH  /api/users/{id}                                users:write      200  403 
 DELETE /api/users/{id}                                users:write      200  403  403  403  403
 GET    /api/me                                        self             200  200  200  200  200
 PATCH  /api/me                                        self             200  200  200  200  200
+POST   /api/auth/login                                public           401
+POST   /api/auth/refresh                              public           401
+POST   /api/auth/logout                               public           200
+POST   /api/auth/logout-all                           self             200  200  200  200  200
+POST   /api/auth/password                             self             422  422  422  422  422
+POST   /api/auth/password/forgot                      public           202
+POST   /api/auth/password/reset                       public           422
+POST   /api/auth/invitations                          users:write      422  403  403  403  403
+POST   /api/auth/invitations/accept                   public           422
+GET    /api/me/sessions                               self             200  200  200  200  200
+DELETE /api/me/sessions/{id}                          self             200  200  200  200  200
+GET    /api/tokens                                    self             200  200  200  200  200
+POST   /api/tokens                                    self             201  201  201  201  201
+DELETE /api/tokens/{id}                               self             200  200  200  200  200
+GET    /api/admin/tokens                              users:write      200  403  403  403  403
+DELETE /api/admin/tokens/{id}                         users:write      200  403  403  403  403
 GET    /api/me/permissions                            self             200  200  200  200  200
 GET    /api/me/preferences                            self             200  200  200  200  200
 PUT    /api/me/preferences                            self             200  200  200  200  422

@@ -43,6 +43,7 @@ const fields: Record<string, keyof Things | null> = {
   ball: null,
   created_by: null,
   person: null,
+  user_id: null,
   target: null
 }
 

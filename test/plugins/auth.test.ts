@@ -136,7 +136,7 @@ await t.test('a route without a permission that is not in the reviewed list does
   const { default: auth } = await import('../../plugins/auth/index.js')
   const app = Fastify()
   app.decorate('config', s.app.config)
-  for (const name of ['settings', 'database', 'errors']) app.register(fp(async () => {}, { name }))
+  for (const name of ['settings', 'database', 'errors', 'rate-limit']) app.register(fp(async () => {}, { name }))
   app.register(auth)
   app.register(async (scope) => { scope.get('/api/forgotten', () => 'open to all') })
   await t.rejects(async () => { await app.ready() }, /GET \/api\/forgotten declares no permission/)

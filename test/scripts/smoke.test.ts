@@ -33,14 +33,18 @@ await t.test('a healthy service passes every check, and not a row is another aft
   await s.addTask((await s.addProject()).id, { title: 'Is read only' })
   await s.app.events.settled()
   const url = await s.app.listen({ port: 0, host: '127.0.0.1' })
-  const before = await hashRows(s.url)
+  const rows = async () => {
+    const { 'public.audit_events': _refused, ...others } = await hashRows(s.url) // that it asked without an identity is on record
+    return others
+  }
+  const before = await rows()
 
   const { code, text } = await smoke(url, { SMOKE_EMAIL: s.admin.email, SMOKE_METRICS_TOKEN: 'the token of the scraper' }, '--require-sign-in')
   t.equal(code, 0, text)
   t.match(text, /^ok {4}sign-in by header/m)
   t.match(text, /^ok {4}write: stale +\d+ ms$/m)
   t.match(text, /\n\n25 ok, 0 failed, 0 skipped\n$/)
-  t.same(await hashRows(s.url), before)
+  t.same(await rows(), before)
 
   const byToken = await smoke(`${url}/`, { SMOKE_TOKEN: s.app.jwt.sign({ sub: s.admin.id }) })
   t.match(byToken, { code: 0, text: /^ok {4}sign-in by token/m })
