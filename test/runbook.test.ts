@@ -265,5 +265,5 @@ await t.test('every cause, event, message, variable and script that the runbook 
     t.ok(name in ConfigSchema.properties || set.has(name) || smoke.includes(name) || errors.includes(`\`${name}\``), name)
   }
   const { scripts } = JSON.parse(await read('package.json')) as { scripts: Record<string, string> }
-  for (const [, name = ''] of `${runbook}${checklist}`.matchAll(/npm run (?:--silent )?([a-z][\w:]*)/g)) t.ok(name in scripts, `npm run ${name}`)
+  for (const [, name = ''] of `${runbook}${checklist}`.matchAll(/npm run (?:--silent )?([a-z][\w:-]*)/g)) t.ok(name in scripts, `npm run ${name}`)
 })

@@ -15,8 +15,8 @@ export const UNKNOWN_ID = '01900000-0000-7000-8000-00000000dead'
 const long = 'x'.repeat(100_000)
 const hostile = { NUL: 'a\0b', 'a control character': 'a\u001bb', DEL: 'a\u007fb', 'a C1 control': 'a\u0085b', 'a lone surrogate': 'a\ud800b', 'a lone low surrogate': '\udc00', '100,000 characters': long }
 const notText = { null: null, 'a number': 5, 'a boolean': true, 'a list': ['x'], 'an object': { x: 1 } }
-/** As deep as a body may be: deeper ones are refused before anybody looks at them. */
-const deep = JSON.parse('['.repeat(30) + ']'.repeat(30))
+/** Not so deep that it is refused before anybody looks at it. */
+const deep = JSON.parse('['.repeat(20) + ']'.repeat(20))
 
 /** One line of text. */
 export const line = (max: number): Kind => ({
