@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { Type } from 'typebox'
 import { SELF } from './auth/index.js'
 import { publicRoutes } from './public-routes.js'
 
@@ -20,6 +21,8 @@ declare module 'fastify' {
     form?: object
   }
 }
+
+const takesEtag = (headers: unknown) => (headers as { properties?: object } | undefined)?.properties?.['if-none-match' as never] !== undefined
 
 /** `/openapi.json`, and `/docs` to read and try it. Registered before all routes, or it does not see them. */
 export default fp(async function openapi (app) {
@@ -46,12 +49,14 @@ export default fp(async function openapi (app) {
         ...schema,
         ...publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { security: [] } : {},
         ...route.config?.permission === undefined ? {} : { 'x-permission': route.config.permission },
+        // A caller that has it already is told no more than that, wherever it may say so.
+        ...takesEtag(schema?.headers) ? { response: { 304: Type.Null({ description: 'the caller has it' }), ...schema?.response as object } } : {},
         ...schema?.form === undefined ? {} : { body: schema.form }
       }
     })
   })
   app.get('/openapi.json', {
-    schema: { operationId: 'getOpenApi', summary: 'This document', tags: ['operations'] }
+    schema: { operationId: 'getOpenApi', summary: 'This document', tags: ['operations'], response: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: Type.Object({}, { additionalProperties: true }) } } } } }
   }, async () => app.swagger())
   // Its own scripts and styles only: the content security policy of the service already allows no more than that.
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: false, uiConfig: { persistAuthorization: true, tryItOutEnabled: true } })

@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
+import { Type } from 'typebox'
 import { Unauthenticated } from '../errors.js'
+import { problems } from '../problem.js'
 import { Metrics } from './report.js'
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
@@ -11,7 +13,12 @@ export function serveMetrics (app: FastifyInstance): void {
   const { registry } = app
   app.get('/metrics', {
     config: { probe: true },
-    schema: { operationId: 'getMetrics', summary: 'Metrics for Prometheus', tags: ['operations'] }
+    schema: {
+      operationId: 'getMetrics',
+      summary: 'Metrics for Prometheus',
+      tags: ['operations'],
+      response: { 200: { description: 'every series', content: { 'text/plain': { schema: Type.String() }, 'application/openmetrics-text': { schema: Type.String() } } }, ...problems }
+    }
   }, async (request, reply) => {
     const { METRICS_TOKEN: token } = app.config
     // Digests have one length whatever was sent: the comparison tells nothing.

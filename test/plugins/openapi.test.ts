@@ -7,7 +7,7 @@ import { startApp } from '../helper.js'
 
 const s = await startApp(t)
 const document = (await s.app.inject('/openapi.json')).json()
-type Operation = { operationId?: string, summary?: string, tags?: string[], responses: Record<string, any>, security?: unknown[], 'x-permission'?: string }
+type Operation = { operationId?: string, summary?: string, tags?: string[], parameters?: { name: string }[], responses: Record<string, any>, security?: unknown[], 'x-permission'?: string }
 const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, ...operation })))
 
@@ -34,6 +34,14 @@ await t.test('every operation has an id of its own, a summary and a known tag', 
 await t.test('every operation of the API answers errors as problems', async (t) => {
   for (const { name, responses } of operations.filter(({ name }) => name.includes(' /api/') && !name.includes('/health'))) {
     for (const range of ['4XX', '5XX']) t.equal(responses[range]?.content?.['application/problem+json']?.schema?.$ref, '#/components/schemas/Problem', `${name} ${range}`)
+  }
+})
+
+await t.test('every operation has the type of what it answers, and 304 where it takes the ETag that a caller has', async (t) => {
+  for (const { name, responses, parameters = [] } of operations) {
+    for (const [status, { content }] of Object.entries(responses)) t.equal(content === undefined, status === '304', `${name} ${status}`)
+    const takesEtag = parameters.some((one) => one.name === 'if-none-match')
+    t.equal(responses['304'] !== undefined, takesEtag, `${name} 304`)
   }
 })
 

@@ -18,7 +18,8 @@ import { receiveFile } from './upload.js'
 
 const tags = ['tasks']
 const listQuery = Type.Object(pageParameters(['created_at'], 'created_at'), { additionalProperties: false })
-const bytes = { 'application/octet-stream': { schema: Type.Unsafe({ type: 'string', format: 'binary' }) } }
+/** Of the type that the file is. */
+const bytes = { '*/*': { schema: Type.Unsafe({ type: 'string', format: 'binary' }) } }
 const contentHeaders = Type.Object({
   range: Type.Optional(Type.String({ description: 'one range of bytes: 206; several are answered with the whole file' })),
   'if-range': Type.Optional(Type.String({ description: 'the ETag of the file that the range is of' })),
