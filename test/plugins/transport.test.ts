@@ -44,7 +44,7 @@ await t.test('what nobody thought of is one too', async (t) => {
 await t.test('pages of named origins may call, with credentials; a preflight is remembered', async (t) => {
   const preflight = await s.app.inject({ method: 'OPTIONS', url: '/api/tasks', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'authorization,if-match' } })
   t.equal(preflight.statusCode, 204)
-  t.match(preflight.headers, { 'access-control-allow-origin': 'https://app.example.com', 'access-control-allow-credentials': 'true', 'access-control-allow-methods': /PATCH/, 'access-control-allow-headers': 'authorization,if-match', 'access-control-max-age': '7200', vary: /\bOrigin\b/ })
+  t.match(preflight.headers, { 'access-control-allow-origin': 'https://app.example.com', 'access-control-allow-credentials': 'true', 'access-control-allow-methods': /PATCH/, 'access-control-allow-headers': /\bAuthorization\b.*\bIf-Match\b/, 'access-control-max-age': '7200', vary: /\bOrigin\b/ })
   for (const as of [s.admin, null]) {
     const { headers } = await s.ask('GET', '/api/projects', { as, headers: { origin: 'http://localhost:5173' } })
     t.match(headers, { 'access-control-allow-origin': 'http://localhost:5173', 'access-control-expose-headers': /\bETag\b.*\bRateLimit\b/, vary: /\bOrigin\b/ }, 'refusals too: a page should see why')
