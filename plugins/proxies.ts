@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import ipaddr from 'ipaddr.js'
 
 /** Names that stand for networks, as the framework knows them. */
@@ -22,4 +24,20 @@ export function isProxyList (text: string): boolean {
  */
 export function trustedProxies (text: string): false | string[] {
   return text === '' ? false : text.split(',')
+}
+
+/** An address without what some proxies write beside it: `192.0.2.7:4711`, `[2001:db8::7]:4711`, `fe80::7%eth0`. @returns undefined when it is none */
+function plainAddress (text: string): string | undefined {
+  const [, bracketed] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? []
+  const [, beforePort] = /^([\d.]+):\d+$/.exec(text) ?? []
+  const address = (bracketed ?? beforePort ?? text).replace(/%.*$/s, '')
+  return isIP(address) === 0 ? undefined : address
+}
+
+/**
+ * Who is connected, or who the trusted proxies say is: always an address, to count by and to keep. What a proxy passes on that is none
+ * (`unknown`, or whatever a client wrote) stands for the proxy itself.
+ */
+export function addressOf ({ ip, socket }: FastifyRequest): string {
+  return plainAddress(ip) ?? plainAddress(socket.remoteAddress ?? '') ?? '0.0.0.0'
 }

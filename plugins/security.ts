@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
 import type { FastifyRequest } from 'fastify'
 import { auditOrigin } from './audit/record.js'
+import { addressOf } from './proxies.js'
 
 /** Everything that is logged as a security event: what an operator may search and alert for. */
 export const securityEvents = {
@@ -86,7 +87,7 @@ export default fp(async function security (app) {
     if (second.lines < MOST_LINES_A_SECOND) {
       second.lines++
       const route = { method: request.method, route: request.routeOptions.url }
-      request.log.warn({ security: event, ...details, ...route, ip: request.ip, user_id: request.actor?.id }, securityEvents[event])
+      request.log.warn({ security: event, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
       if (!isRecorded) app.auditTrail.note({ event, ...auditOrigin(request), details: { ...details, ...route } })
       return
     }

@@ -6,6 +6,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { SignInUnavailable } from './errors.js'
 import type { SignedIn } from './schemas.js'
 import { openSession, type Lifetimes, type Opened } from './sessions/queries.js'
+import { addressOf } from '../../plugins/proxies.js'
 
 export const lifetimesOf = ({ SESSION_IDLE_HOURS: idleHours, SESSION_MAX_HOURS: mostHours, REFRESH_GRACE_SECONDS: graceSeconds }: Config): Lifetimes => ({ idleHours, mostHours, graceSeconds })
 
@@ -16,7 +17,7 @@ export function needSecret ({ config }: FastifyInstance): void {
 
 /** Opens a session for whoever makes a request, on record. @returns undefined when the person is not active any more, or has another password */
 export async function openFor (db: Db, request: FastifyRequest, { userId, passwordHash }: { userId: string, passwordHash: string }, lifetimes: Lifetimes): Promise<Opened | undefined> {
-  const opened = await openSession(db, { userId, passwordHash, ip: request.ip, userAgent: request.headers['user-agent'], lifetimes })
+  const opened = await openSession(db, { userId, passwordHash, ip: addressOf(request), userAgent: request.headers['user-agent'], lifetimes })
   if (opened !== undefined) await recordAudit(db, request, { event: 'signed_in', actorId: userId, targetType: 'session', targetId: opened.sessionId })
   return opened
 }

@@ -3,6 +3,7 @@ import { v7 as newId } from 'uuid'
 import type { FastifyRequest } from 'fastify'
 import type { Db } from '../database/index.js'
 import type { SecurityEvent } from '../security.js'
+import { addressOf } from '../proxies.js'
 
 /** Something that is on record for ever. `details` hold no secrets. */
 export interface AuditEntry {
@@ -40,7 +41,7 @@ export async function insertAudit (db: Db, entries: AuditEntry[]): Promise<void>
 
 /** What a request says of who makes it and from where. */
 export function auditOrigin (request: FastifyRequest): Pick<AuditEntry, 'actorId' | 'ip' | 'userAgent' | 'requestId'> {
-  return { actorId: request.actor?.id ?? null, ip: request.ip, userAgent: request.headers['user-agent'], requestId: request.id }
+  return { actorId: request.actor?.id ?? null, ip: addressOf(request), userAgent: request.headers['user-agent'], requestId: request.id }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import { PREFIX, readToken } from './api-token-form.js'
 import { Refused, type BearerKind } from './bearers.js'
+import { addressOf } from '../proxies.js'
 
 /** How exactly `last_used_at` is kept: a use within a minute of one that was written down is not. */
 const USE_MS = 60_000
@@ -35,7 +36,7 @@ export function noteUses (app: FastifyInstance): void {
     noted.set(id, now)
     const at = new Date(now).toISOString()
     // Another instance may just have done so; it is enough.
-    const write = sql`update api_tokens set last_used_at = ${at}, last_used_ip = ${request.ip}
+    const write = sql`update api_tokens set last_used_at = ${at}, last_used_ip = ${addressOf(request)}
       where id = ${id} and (last_used_at is null or last_used_at <= ${at}::timestamptz - ${USE_MS} * interval '1 millisecond')`.execute(app.db)
       .catch((err: unknown) => { app.log.debug({ err }, 'the use of a personal access token could not be noted') })
       .finally(() => writing.delete(write))

@@ -6,6 +6,7 @@ import { subjectOf } from './address.js'
 import { Counters } from './counters.js'
 import { postgresStore } from './postgres.js'
 import type { Store } from './store.js'
+import { addressOf } from '../proxies.js'
 
 export const RateLimited = createError<[number]>('EDEN_RATE_LIMITED', 'too many requests: try again in %d s', 429)
 
@@ -68,7 +69,7 @@ export default fp(async function rateLimit (app) {
       : app.log.warn({ err }, 'the store of rate limits does not answer: this instance counts for itself')
   })
 
-  const keyOf = (request: FastifyRequest, policy: RatePolicy) => `${policy} ${policy === 'identity' ? request.actor.id : subjectOf(request.ip)}`
+  const keyOf = (request: FastifyRequest, policy: RatePolicy) => `${policy} ${policy === 'identity' ? request.actor.id : subjectOf(addressOf(request))}`
 
   function judge (request: FastifyRequest, reply: FastifyReply, policy: RatePolicy, { count, resetMs }: { count: number, resetMs: number }): void {
     const seconds = Math.max(1, Math.ceil(resetMs / 1000))

@@ -49,6 +49,17 @@ await t.test('what happens at the door is on record, with who, from where and by
   }
 })
 
+await t.test('from where is an address, whatever a proxy writes beside it or passes on', async (t) => {
+  const s = await startApp(t, { environment: { TRUST_PROXY: '127.0.0.1' } })
+  for (const [forwarded, ip] of [['203.0.113.9', '203.0.113.9'], ['203.0.113.9:4711', '203.0.113.9'], ['[2001:db8::9]:4711', '2001:db8::9'], ['2001:db8::9', '2001:db8::9'], ['fe80::1%eth0', 'fe80::1'], ['unknown', '127.0.0.1'], ["'; --", '127.0.0.1'], ['::ffff:203.0.113.9', '::ffff:203.0.113.9']] as const) {
+    const answer = await s.ask('POST', '/api/auth/login', { as: null, body: { email: `${Math.random()}@example.com`, password: 'a wrong password' }, headers: { 'x-forwarded-for': forwarded } })
+    t.match(answer.json(), { status: 401, code: 'EDEN_SIGN_IN_FAILED' }, forwarded)
+    await s.app.auditTrail.written()
+    t.match(await s.query('select host(ip) as ip from audit_events order by seq desc limit 1'), [{ ip }], forwarded)
+  }
+  t.match((await s.app.inject('/metrics')).body, /^eden_audit_lost_total 0$/m)
+})
+
 await t.test('a flood is on record as what it is, and fills nothing', async (t) => {
   const s = await startApp(t)
   await Promise.all(Array.from({ length: 200 }, () => s.ask('GET', '/api/projects', { as: null })))

@@ -14,6 +14,7 @@ import { Accepted, AcceptInvitation, Invite, SignedIn } from '../schemas.js'
 import { welcomeOwner } from '../sign-in/lockout.js'
 import { findAccount } from '../sign-in/queries.js'
 import { lifetimesOf, needSecret, openFor, signedIn } from '../signed-in.js'
+import { addressOf } from '../../../plugins/proxies.js'
 
 const tags = ['accounts']
 const UnknownUser = createError<[string]>('EDEN_UNKNOWN_USER', '%s names nobody', 422)
@@ -59,7 +60,7 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post:
       return await openFor(trx, request, { userId, passwordHash }, lifetimesOf(app.config)) ?? raise(new LinkNotGood())
     })
     if (name !== undefined) app.events.poke()
-    await welcomeOwner(app.db, { email: owner.email, ip: request.ip, now: app.clock() }) // who has the mailbox is the owner
+    await welcomeOwner(app.db, { email: owner.email, ip: addressOf(request), now: app.clock() }) // who has the mailbox is the owner
     reply.header('cache-control', 'no-store')
     return signedIn(app, opened, person)
   })

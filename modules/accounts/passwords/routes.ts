@@ -14,6 +14,7 @@ import { welcomeOwner } from '../sign-in/lockout.js'
 import type { Hasher } from './hasher.js'
 import { changePassword } from './queries.js'
 import { passwordProblem } from './rules.js'
+import { addressOf } from '../../../plugins/proxies.js'
 
 const tags = ['accounts']
 
@@ -70,7 +71,7 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
       await recordAudit(trx, request, { event: 'password_reset', actorId: userId, targetType: 'user', targetId: userId, details: { sessions } })
       return sessions
     })
-    await welcomeOwner(app.db, { email: owner.email, ip: request.ip, now: app.clock() }) // who has the mailbox is the owner
+    await welcomeOwner(app.db, { email: owner.email, ip: addressOf(request), now: app.clock() }) // who has the mailbox is the owner
     return { ended_sessions: ended }
   })
 }

@@ -3,6 +3,7 @@ import { SignInThrottled } from '../errors.js'
 import { isOutdated, type Hasher } from '../passwords/hasher.js'
 import { askLeave, takeBack, welcomeOwner } from './lockout.js'
 import { findAccount, renewHash, type Account } from './queries.js'
+import { addressOf } from '../../../plugins/proxies.js'
 
 /**
  * Checks a password, as slowly as failures before it say. It does the same work whatever is wrong: an unknown address, someone
@@ -11,7 +12,7 @@ import { findAccount, renewHash, type Account } from './queries.js'
  * @throws SignInThrottled before anything is looked at
  */
 export async function checkPassword ({ app, hasher }: { app: FastifyInstance, hasher: Hasher }, request: FastifyRequest, reply: FastifyReply, { email, password }: { email: string, password: string }): Promise<Account & { password_hash: string } | undefined> {
-  const attempt = { email, ip: request.ip, now: app.clock() }
+  const attempt = { email, ip: addressOf(request), now: app.clock() }
   const leave = await askLeave(app.db, attempt)
   if (!leave.mayTry) {
     app.security(request, 'sign_in_throttled', { seconds: String(leave.seconds) })
