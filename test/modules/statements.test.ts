@@ -46,7 +46,7 @@ const lists = ['/api/users', '/api/companies', `/api/companies/${company.id}/con
 
 const others = ['/api/changes', '/api/changes?after=5&limit=2', '/api/notifications/recent', '/api/notifications/unread-count', '/api/reports/tasks/status', '/api/reports/tasks/ball', '/api/reports/tasks/priority', '/api/reports/activity/recent',
   '/api/reports/ball/flow', '/api/reports/workload', '/api/reports/throughput', '/api/reports/projects/health', '/api/reports/tasks/ageing', '/api/me/work',
-  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/attachments/${attachment.id}`, `/api/companies/${company.id}`, '/api/calendar', '/api/ball-policy']
+  '/api/me', '/api/me/permissions', `/api/users/${s.admin.id}`, `/api/projects/${project.id}`, `/api/tasks/${task.id}`, `/api/comments/${comment.id}`, `/api/attachments/${attachment.id}`, `/api/companies/${company.id}`, '/api/calendar', '/api/ball-policy', '/api/permissions', '/api/roles', '/api/me/sessions', '/api/tokens']
 
 await t.test('a list is one statement, however many rows it has and whatever it is filtered by', async (t) => {
   for (const path of lists) {
@@ -60,7 +60,7 @@ await t.test('a list is one statement, however many rows it has and whatever it 
 await t.test('every list of the OpenAPI document is in this test', (t) => {
   const walked = [...lists, ...others, '/api/tasks/{id}/watch'].map((path) => path.split('?', 1)[0]?.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '{id}'))
   // What only the administrator reads, or is one line for each thing that the code knows: tested where they are.
-  const elsewhere = ['/api/admin/jobs/', '/api/admin/jobs/runs', '/api/comments/{id}/history', '/api/search']
+  const elsewhere = ['/api/admin/jobs/', '/api/admin/jobs/runs', '/api/admin/audit/', '/api/admin/tokens', '/api/comments/{id}/history', '/api/search']
   for (const [path, { get }] of Object.entries<any>(s.app.swagger().paths ?? {})) {
     if (get?.responses?.['200']?.content?.['application/json']?.schema?.type !== 'array') continue
     t.ok([...walked, ...elsewhere].includes(path) || walked.includes(path.replace(/\/$/, '')), path)

@@ -1,4 +1,5 @@
 /** Personal access tokens: made once, scoped, expiring, revoked at once on every instance. */
+import { publicRoutes } from '../../plugins/public-routes.js'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { buildApp } from '../../app.js'
@@ -97,6 +98,7 @@ await t.test('a token makes no tokens, sees none, and touches nothing that is th
   const open: string[] = []
   for (const [path, methods] of Object.entries<any>((await s.get('/openapi.json')).paths)) {
     for (const method of Object.keys(methods)) {
+      if (publicRoutes.has(`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`)) continue
       const url = path.replace(/\{\w+\}/g, s.member.id)
       const answer = await second.inject({ method: method.toUpperCase() as 'GET', url, headers: { authorization: `Bearer ${powerless}` }, ...(['get', 'delete'].includes(method) ? {} : { payload: {} }) })
       if (![401, 403, 404].includes(answer.statusCode) && path.startsWith('/api/') && !/health|debug/.test(path)) open.push(`${method.toUpperCase()} ${path}`)
