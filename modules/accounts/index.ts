@@ -48,9 +48,14 @@ export default fp(async function accounts (app) {
       run: ({ db, signal }) => sendDueMails({ db, mailer: app.mailer, config, signal })
     })
   }
+  // Whoever signed out is out on every instance when the answer leaves.
+  app.addHook('preSerialization', async (request, reply, payload) => {
+    if (request.method !== 'GET' && reply.statusCode < 400) await app.actors.settled()
+    return payload
+  })
   const post = createPostman(app)
   app.register(signInRoutes, { hasher })
   app.register(passwordRoutes, { hasher, post })
   app.register(invitationRoutes, { hasher, post })
   app.register(sessionRoutes)
-}, { name: 'accounts', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'security', 'metrics', 'jobs', 'mail', 'events', 'idempotency'] })
+}, { name: 'accounts', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'actors', 'security', 'metrics', 'jobs', 'mail', 'events', 'idempotency'] })
