@@ -66,7 +66,7 @@ await t.test('what people type is never a syntax error', async (t) => {
 })
 
 await t.test('what is no search is refused, and what is no word finds nothing', async (t) => {
-  for (const q of ['', ' ', 'a\0b', 'x'.repeat(201), 'x'.repeat(10_000), 'a\u0002']) t.equal((await s.ask('GET', `/api/search?q=${encodeURIComponent(q)}`)).statusCode, 400, q.slice(0, 9))
+  for (const q of ['', ' ', 'a\0b', 'x'.repeat(201), 'x'.repeat(7_000), 'a\u0002']) t.equal((await s.ask('GET', `/api/search?q=${encodeURIComponent(q)}`)).statusCode, 400, q.slice(0, 9))
   for (const q of ['🚧', '& | ! ( ) :*', '"" -', '-glycol -chiller nothing', 'the']) t.same(await find(q), [], q)
 })
 
