@@ -16,7 +16,7 @@ function describe ({ blocks, events, problems, newest, unsealed }: Verification)
     ...problems.map((problem) => `WRONG  ${problem}`),
     ...problems.length > 0 ? [''] : [],
     `${problems.length === 0 ? 'the audit log is as it was sealed' : 'the audit log is not as it was sealed'}: ${counted}`,
-    ...unsealed.events > 0 ? [`not sealed yet: ${unsealed.events.toLocaleString('en')} entries, the oldest of ${unsealed.oldest}`] : [],
+    ...unsealed.events > 0 ? [`not sealed yet: ${unsealed.events.toLocaleString('en')}, the oldest of ${unsealed.oldest}`] : [],
     newest === undefined ? 'nothing is sealed yet' : `newest root, to be kept elsewhere: ${newest.no}:${newest.root.toString('hex')}`
   ]
 }

@@ -52,7 +52,7 @@ export async function endOfBlock (db: Db, after: string, settled: string, rows: 
 }
 
 export async function countAfter (db: Db, seq: string): Promise<{ events: number, oldest: string | null }> {
-  const { rows: [row] } = await sql<{ events: number, oldest: string | null }>`select count(*)::float8 as events, min(at) as oldest from audit_events where seq > ${seq}`.execute(db)
+  const { rows: [row] } = await sql<{ events: number, oldest: string | null }>`select count(*)::float8 as events, to_json(min(at)) #>> '{}' as oldest from audit_events where seq > ${seq}`.execute(db)
   return row ?? { events: 0, oldest: null }
 }
 

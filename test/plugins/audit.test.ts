@@ -199,3 +199,11 @@ await t.test('an entry that was begun before a seal and committed after it is in
   t.same(await seal(s), { blocks: 1, events: 2 })
   t.match(await verify(s), { problems: [] })
 })
+
+await t.test('the command says what is not sealed yet, and since when', async (t) => {
+  const s = await startApp(t)
+  await fill(s, 3)
+  const lines: string[] = []
+  t.ok(await auditVerify(s.url, [], undefined, (line) => lines.push(line)))
+  t.match(lines, ['the audit log is as it was sealed: 0 blocks, 0 entries', /^not sealed yet: 3, the oldest of \d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$/, 'nothing is sealed yet'])
+})
