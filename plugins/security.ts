@@ -30,9 +30,14 @@ export const securityEvents = {
   administrator_made: 'an operator made somebody an administrator, by user:create-admin',
   identity_linked: 'someone signed in by another issuer for the first time, and is now one of us by it',
   token_created: 'someone made a personal access token',
-  token_revoked: 'a personal access token was revoked'
+  token_revoked: 'a personal access token was revoked',
+  exported: 'someone took a report away as a file'
 } as const
 export type SecurityEvent = keyof typeof securityEvents
+
+/** What people do every day: worth a record, and no warning. */
+const ordinary: ReadonlySet<SecurityEvent> = new Set<SecurityEvent>(['signed_in', 'signed_out', 'signed_out_everywhere', 'password_changed', 'password_reset_requested', 'password_reset', 'invited', 'invitation_accepted', 'identity_linked', 'token_created', 'token_revoked', 'person_changed', 'exported'])
+const levelOf = (event: SecurityEvent) => ordinary.has(event) ? 'info' : 'warn'
 
 /** Lines of one event in a second: who tries passwords by the thousand is not to fill the disk or to hide among them. */
 export const MOST_LINES_A_SECOND = 10
@@ -66,7 +71,7 @@ export default fp(async function security (app) {
     const second = seconds.get(event)
     if (second === undefined || second.suppressed === 0) return
     clearTimeout(second.end)
-    app.log.warn({ security: event, suppressed: second.suppressed }, `more of the same within a second: ${securityEvents[event]}`)
+    app.log[levelOf(event)]({ security: event, suppressed: second.suppressed }, `more of the same within a second: ${securityEvents[event]}`)
     if (second.unrecorded > 0) app.auditTrail.note({ event, actorId: null, times: second.unrecorded, details: { suppressed: true } })
     second.suppressed = 0
     second.unrecorded = 0
@@ -87,7 +92,7 @@ export default fp(async function security (app) {
     if (second.lines < MOST_LINES_A_SECOND) {
       second.lines++
       const route = { method: request.method, route: request.routeOptions.url }
-      request.log.warn({ security: event, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
+      request.log[levelOf(event)]({ security: event, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
       if (!isRecorded) app.auditTrail.note({ event, ...auditOrigin(request), details: { ...details, ...route } })
       return
     }

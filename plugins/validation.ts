@@ -12,6 +12,9 @@ import { isTooDeep } from './limits.js'
 const options = { allErrors: false, removeAdditional: false as const, useDefaults: true, strict: false }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Whether a text is a UUID as PostgreSQL writes it, in either case. */
+export const isUuid = (text: string): boolean => uuid.test(text)
 const rfc3339 = /^(\d{4}-\d\d-\d\d)(T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?(Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/i
 const FIRST = Date.parse('0001-01-01T00:00:00Z')
 const END = Date.UTC(10000, 0, 1)

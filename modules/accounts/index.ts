@@ -48,11 +48,6 @@ export default fp(async function accounts (app) {
       run: ({ db, signal }) => sendDueMails({ db, mailer: app.mailer, config, signal })
     })
   }
-  // Whoever signed out is out on every instance when the answer leaves.
-  app.addHook('preSerialization', async (request, reply, payload) => {
-    if (request.method !== 'GET' && reply.statusCode < 400) await app.actors.settled()
-    return payload
-  })
   const post = createPostman(app)
   app.register(signInRoutes, { hasher })
   app.register(passwordRoutes, { hasher, post })

@@ -23,7 +23,7 @@ export async function openFor (db: Db, request: FastifyRequest, { userId, passwo
 }
 
 /** What a client gets for a session, as it was opened or goes on. */
-export const signedIn = (app: FastifyInstance, { sessionId, refreshToken, refreshExpiresAt }: Opened, { id, email, name }: SignedIn['user']): SignedIn => ({
+export const signedIn = (app: FastifyInstance, { sessionId, refreshToken, refreshExpiresAt }: Omit<Opened, 'hasEnded'>, { id, email, name }: SignedIn['user']): SignedIn => ({
   access_token: app.jwt.sign({ sub: id, sid: sessionId }),
   token_type: 'Bearer',
   expires_in: ACCESS_TOKEN_SECONDS,

@@ -25,9 +25,11 @@ export function wantsCsv ({ query, headers }: FastifyRequest, reply: FastifyRepl
   return format === undefined ? prefersCsv(headers.accept) : format === 'csv'
 }
 
-/** The file's columns are the fields of the schema, so that both forms of a report say the same. */
-export const reportCsv = <T extends TObject>(reply: FastifyReply, name: string, row: T, batches: AsyncIterable<Static<T>[]>) =>
-  sendCsv(reply, { name, columns: Object.keys(row.properties), batches })
+/** The file's columns are the fields of the schema, so that both forms of a report say the same. Who took one away is on record. */
+export function reportCsv<T extends TObject> (reply: FastifyReply, name: string, row: T, batches: AsyncIterable<Static<T>[]>) {
+  reply.server.security(reply.request, 'exported', { report: name })
+  return sendCsv(reply, { name, columns: Object.keys(row.properties), batches })
+}
 
 /** Answers with the lines of a report that are all at hand, in the form that was asked for. */
 export async function sendReport<T extends TObject> (request: FastifyRequest, reply: FastifyReply, { name, row, lines }: { name: string, row: T, lines: Static<T>[] }): Promise<Static<T>[]> {

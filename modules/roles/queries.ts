@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import type { Db } from '../../plugins/database/index.js'
 import type { DB } from '../../plugins/database/types.generated.js'
 import { NotFound } from '../../plugins/errors.js'
+import { isUuid } from '../../plugins/validation.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import type { OnRecord } from '../shared/grants.js'
 import { stale } from '../shared/etags.js'
@@ -62,7 +63,7 @@ async function refuseUnheld (db: Db, own: string[], asked: string[]): Promise<vo
 const fields = (role: Pick<RoleRow, 'slug' | 'name' | 'description' | 'permissions'>) => ({ slug: role.slug, name: role.name, description: role.description, permissions: role.permissions })
 
 /** Adds a role and records the event. @param own what the caller holds: more cannot be given */
-export async function createRole (db: Db, { values, own, origin, record }: { values: CreateRole, own: string[], origin: Origin, record: OnRecord }): Promise<RoleRow | undefined> {
+export async function createRole (db: Db, { values, own, origin, record }: { values: CreateRole, own: string[], origin: Origin, record: OnRecord }): Promise<RoleRow> {
   const { slug, name, description = '', permissions = [] } = values
   await refuseUnheld(db, own, permissions)
   const id = newId()
@@ -81,7 +82,7 @@ export async function createRole (db: Db, { values, own, origin, record }: { val
     ), ${recordEvents(origin)}
     select from after`.execute(trx)
     await record(trx, { event: 'role_changed', targetType: 'role', targetId: id, details: { change: 'added', slug, permissions } })
-    return findRole(trx, id)
+    return await findRole(trx, id) as RoleRow
   })
 }
 
@@ -143,8 +144,6 @@ export function deleteRole (db: Db, { id, own, versions, origin, record }: { id:
   })
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 /**
  * Gives a person a role, or takes it, and records the event; what was so before is no change. The person's version counts
  * it, for their roles are part of them.
@@ -153,7 +152,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
  */
 export function setUserRole (db: Db, { userId, role: which, held, own, origin, record }: { userId: string, role: string, held: boolean, own: string[], origin: Origin, record: OnRecord }): Promise<string> {
   return inTransaction(db, async (trx) => {
-    const role = await lockRole(trx, uuid.test(which) ? { id: which } : { slug: which }, 'share')
+    const role = await lockRole(trx, isUuid(which) ? { id: which } : { slug: which }, 'share')
     if (role === undefined) throw new NotFound('role')
     const user = await trx.selectFrom('users').select('id').where('id', '=', userId).forNoKeyUpdate().executeTakeFirst()
     if (user === undefined) throw new NotFound('user')

@@ -32,7 +32,7 @@ export const roleRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'roles:write' },
     schema: { operationId: 'createRole', summary: 'Add a role that allows what I hold, or less', tags, body: CreateRole, querystring: NoQuery, response: { 201: ref(Role), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
-    const role = await createRole(db, { values: request.body, own: request.actor.permissions, origin: originOf(request), record: onRecord(request) }) ?? raise(new NotFound('role'))
+    const role = await createRole(db, { values: request.body, own: request.actor.permissions, origin: originOf(request), record: onRecord(request) })
     return { status: 201, headers: { location: `/api/roles/${role.id}`, etag: etag(role.version) }, body: role }
   }))
 

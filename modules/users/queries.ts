@@ -48,7 +48,7 @@ const typed = sql.raw('email citext, name text, job_title text, phone text, depa
 const names = sql.raw('email, name, job_title, phone, department, timezone, locale, is_active')
 
 /** Adds a person, who may do nothing yet, and records the event. */
-export function createUser (db: Db, { values, origin, record }: { values: CreateUser, origin: Origin, record: OnRecord }): Promise<UserRow | undefined> {
+export function createUser (db: Db, { values, origin, record }: { values: CreateUser, origin: Origin, record: OnRecord }): Promise<UserRow> {
   const id = newId()
   return inTransaction(db, async (trx) => {
     await sql`
@@ -64,7 +64,7 @@ export function createUser (db: Db, { values, origin, record }: { values: Create
     ), ${recordEvents(origin)}
     select from after`.execute(trx)
     await record(trx, { event: 'person_changed', targetType: 'user', targetId: id, details: { change: 'added', email: values.email } })
-    return findUser(trx, id)
+    return await findUser(trx, id) as UserRow
   })
 }
 

@@ -45,7 +45,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { permission: 'users:write' },
     schema: { operationId: 'createUser', summary: 'Add a person, who may do nothing before they are given a role', tags, body: CreateUser, querystring: NoQuery, response: { 201: ref(User), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
-    const user = await createUser(db, { values: canonical(request.body), origin: originOf(request), record: onRecord(request) }) ?? raise(new NotFound('user'))
+    const user = await createUser(db, { values: canonical(request.body), origin: originOf(request), record: onRecord(request) })
     return { status: 201, headers: { location: `/api/users/${user.id}`, etag: etag(user.version) }, body: user }
   }))
 

@@ -27,8 +27,6 @@ export interface Proof {
   sessionId?: string
   /** The personal access token that was sent. */
   apiTokenId?: string
-  /** The permissions that the token is limited to; all of the person's when left out. Those of a personal access token are in its row. */
-  scopes?: string[]
 }
 
 /** The condition on `users` that a proof is of. */
@@ -57,7 +55,7 @@ export async function findActor (db: Db, proof: Proof): Promise<Actor | undefine
       .select(['t.secret_hash', 't.scopes', 't.expires_at as until']))
     .executeTakeFirst()
   if (actor === undefined) return undefined
-  const { secret_hash: hash, scopes = proof.scopes, ...person } = actor
+  const { secret_hash: hash, scopes, ...person } = actor
   if ('tokenHash' in proof.by && (hash === undefined || !timingSafeEqual(hash, Buffer.from(proof.by.tokenHash, 'hex')))) return undefined
   return scopes === undefined ? person : { ...person, permissions: person.permissions.filter((code) => scopes.includes(code)) }
 }

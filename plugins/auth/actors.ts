@@ -15,7 +15,7 @@ const ASKED = 'asked:'
 const HEARD = 'heard:'
 
 const MOST_PEOPLE = 5000
-/** Different tokens of one person that are known at once. */
+/** Sessions of one person that are known at once. */
 const MOST_PROOFS = 20
 /** For what is not heard in spite of all: a connection that hangs, a trigger that somebody took away. */
 const LONGEST_MS = 60_000
@@ -88,7 +88,7 @@ export default fp(async function actors (app) {
       return findActor(app.db, proof)
     }
     const id = proof.by.id.toLowerCase()
-    const key = JSON.stringify([proof.sessionId, proof.apiTokenId, proof.scopes])
+    const key = proof.sessionId ?? ''
     const remembered = known.get(id)?.get(key)
     if (remembered !== undefined && (remembered.until === undefined || new Date(remembered.until) > new Date())) {
       lookups.inc({ result: 'hit' })

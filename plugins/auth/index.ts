@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { recordAudit } from '../audit/record.js'
 import { Forbidden, Unauthenticated } from '../errors.js'
+import { isUuid } from '../validation.js'
 import { publicPrefix, publicRoutes } from '../public-routes.js'
 import { accessTokenKind, accessTokens } from './access-tokens.js'
 import { findActor, type Actor, type Proof } from './actor.js'
@@ -42,8 +43,6 @@ declare module 'fastify' {
 }
 
 const NotByToken = createError('EDEN_NOT_BY_TOKEN', 'a personal access token may not do this: sign in yourself', 403)
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** What of linking goes to the log when it fails. */
 const unlinked: Record<Extract<Linking, string>, string> = { nobody: 'unknown or inactive person', taken: 'address or subject is linked already' }
@@ -105,7 +104,7 @@ export default fp(async function auth (app) {
       const proof = await proofOf(request)
       // Whatever names no person is nobody's: the database is not asked.
       const names = ['id' in proof.by ? proof.by.id : undefined, proof.sessionId].filter((id) => id !== undefined)
-      const actor = names.every((id) => uuid.test(id)) ? await app.actors.find(proof) ?? await firstSignIn(request, proof) : undefined
+      const actor = names.every(isUuid) ? await app.actors.find(proof) ?? await firstSignIn(request, proof) : undefined
       if (actor === undefined) throw new Refused(proof.sessionId === undefined ? 'unknown or inactive person' : 'session is over, or unknown or inactive person')
       request.proof = proof
       request.actor = actor

@@ -109,6 +109,7 @@ await t.test('who comes with a token of before ends the session, for the thief a
   const stolen = await signedIn(person.email)
   const owners = (await refresh(stolen.refresh_token)).json()
   await ago(person.id, '11 seconds')
+  t.equal(await me(owners.access_token), 200)
   const before = await counted(s, 'eden_security_events_total{event="refresh_reused"}')
   const thief = await refresh(stolen.refresh_token)
   t.match([thief.statusCode, thief.json().code], [401, 'EDEN_REFRESH_FAILED'])

@@ -111,3 +111,15 @@ await t.test('a file that breaks off is cut, and a reader who leaves stops the w
   await ended
   t.ok(asked < 1000, 'no more was made than the buffers hold')
 })
+
+await t.test('who took a report away as a file is on record, and who read it is not', async (t) => {
+  const someone = await s.addPerson('viewer')
+  await s.get('/api/reports/workload', { as: someone })
+  await s.ask('GET', '/api/reports/workload?format=csv', { as: someone })
+  await s.ask('GET', '/api/reports/tasks/overdue', { as: someone, headers: { accept: 'text/csv' } })
+  await s.app.auditTrail.written()
+  t.match(await s.query('select event, details from audit_events where actor_id = $1 order by seq', [someone.id]), [
+    { event: 'exported', details: { report: 'workload', route: '/api/reports/workload' } },
+    { event: 'exported', details: { report: 'overdue-tasks', route: '/api/reports/tasks/overdue' } }
+  ])
+})

@@ -35,12 +35,14 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
     const wrong = () => withMembers(new PasswordWrong(), { errors: [{ path: 'current_password', message: 'is wrong' }] })
     const account = await checkPassword({ app, hasher }, request, reply, { email: actor.email, password: current }) ?? raise(wrong())
     const hash = await hasher.hash(wanted)
-    return inTransaction(app.db, async (trx) => {
+    const ended = await inTransaction(app.db, async (trx) => {
       if (!await changePassword(trx, { userId: actor.id, from: account.password_hash, to: hash })) throw wrong()
-      const ended = await endSessions(trx, { userId: actor.id, but: proof.sessionId, reason: 'password_changed' })
-      await recordAudit(trx, request, { event: 'password_changed', targetType: 'user', targetId: actor.id, details: { sessions: ended } })
-      return { ended_sessions: ended }
+      const sessions = await endSessions(trx, { userId: actor.id, but: proof.sessionId, reason: 'password_changed' })
+      await recordAudit(trx, request, { event: 'password_changed', targetType: 'user', targetId: actor.id, details: { sessions } })
+      return sessions
     })
+    await app.actors.settled()
+    return { ended_sessions: ended }
   })
 
   // The same statement for every address; who it belongs to is looked at after the answer.
@@ -71,6 +73,7 @@ export const passwordRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher, post: (
       await recordAudit(trx, request, { event: 'password_reset', actorId: userId, targetType: 'user', targetId: userId, details: { sessions } })
       return sessions
     })
+    await app.actors.settled()
     await welcomeOwner(app.db, { email: owner.email, ip: addressOf(request), now: app.clock() }) // who has the mailbox is the owner
     return { ended_sessions: ended }
   })

@@ -12,7 +12,8 @@ export const MOST_SESSIONS = 50
 
 export type EndReason = 'signed_out' | 'signed_out_everywhere' | 'password_changed' | 'password_reset'
 
-export interface Opened { sessionId: string, refreshToken: string, refreshExpiresAt: string }
+/** `hasEnded`: another session ended for it, because there were too many. */
+export interface Opened { sessionId: string, refreshToken: string, refreshExpiresAt: string, hasEnded: boolean }
 
 const LONGEST_USER_AGENT = 300
 
@@ -23,14 +24,14 @@ const LONGEST_USER_AGENT = 300
  */
 export async function openSession (db: Db, { userId, passwordHash, ip, userAgent, lifetimes }: { userId: string, passwordHash: string, ip: string, userAgent?: string, lifetimes: Lifetimes }): Promise<Opened | undefined> {
   const [sessionId, refreshToken] = [newId(), newToken()]
-  const { rows: [row] } = await sql<{ expires_at: string }>`
+  const { rows: [row] } = await sql<{ expires_at: string, has_ended: boolean }>`
     with superfluous as (
       select id from sessions where user_id = ${userId} and ended_at is null and expires_at > now() order by last_used_at desc offset ${MOST_SESSIONS - 1}
     ), ended as (
       update sessions s set ended_at = clock_timestamp(), end_reason = 'too_many' from superfluous o where s.id = o.id
     ), opened as (
       insert into sessions (id, user_id, ip, user_agent, expires_at, must_end_at)
-      select ${sessionId}::uuid, id, ${ip.replace(/%.*$/, '')}::inet, ${userAgent?.slice(0, LONGEST_USER_AGENT) ?? null}::text,
+      select ${sessionId}::uuid, id, ${ip}::inet, ${userAgent?.slice(0, LONGEST_USER_AGENT) ?? null}::text,
         now() + least(${lifetimes.idleHours}::int, ${lifetimes.mostHours}::int) * interval '1 hour', now() + ${lifetimes.mostHours}::int * interval '1 hour'
       from (
         select u.id from users u join user_credentials c on c.user_id = u.id
@@ -40,8 +41,8 @@ export async function openSession (db: Db, { userId, passwordHash, ip, userAgent
     ), token as (
       insert into refresh_tokens (token_hash, session_id) select ${hashOf(refreshToken)}::bytea, id from opened
     )
-    select expires_at from opened`.execute(db)
-  return row === undefined ? undefined : { sessionId, refreshToken, refreshExpiresAt: row.expires_at }
+    select expires_at, exists (select from superfluous) as has_ended from opened`.execute(db)
+  return row === undefined ? undefined : { sessionId, refreshToken, refreshExpiresAt: row.expires_at, hasEnded: row.has_ended }
 }
 
 export type Refreshed =

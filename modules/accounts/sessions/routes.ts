@@ -16,12 +16,19 @@ const tags = ['accounts']
 export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const lifetimes = lifetimesOf(app.config)
 
-  /** Ends a session of the signed-in person, on record. @returns whether there was one to end */
-  const signOut = (request: FastifyRequest, id: string): Promise<boolean> => inTransaction(app.db, async (trx) => {
-    const hasEnded = await endSession(trx, { id, userId: request.actor.id, reason: 'signed_out' })
-    if (hasEnded) await recordAudit(trx, request, { event: 'signed_out', targetType: 'session', targetId: id })
+  /**
+   * Ends a session of the signed-in person, on record. Whoever signed out is out on every instance when the answer leaves.
+   * @returns whether there was one to end
+   */
+  async function signOut (request: FastifyRequest, id: string): Promise<boolean> {
+    const hasEnded = await inTransaction(app.db, async (trx) => {
+      const wasThere = await endSession(trx, { id, userId: request.actor.id, reason: 'signed_out' })
+      if (wasThere) await recordAudit(trx, request, { event: 'signed_out', targetType: 'session', targetId: id })
+      return wasThere
+    })
+    if (hasEnded) await app.actors.settled()
     return hasEnded
-  })
+  }
 
   // Answers with secrets: no Idempotency-Key, whose answers are kept. A repetition gets the same refresh token for some seconds.
   app.post('/auth/refresh', {
@@ -34,6 +41,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       if (result.outcome === 'reused') await recordAudit(trx, request, { event: 'refresh_reused', targetType: 'session', targetId: result.sessionId, details: { user: result.user.id } })
       return result
     })
+    if (refreshed.outcome === 'reused') await app.actors.settled()
     if (refreshed.outcome !== 'rotated') throw new RefreshFailed()
     reply.header('cache-control', 'no-store')
     return signedIn(app, refreshed, refreshed.user)
@@ -51,6 +59,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         if (session !== undefined) await recordAudit(trx, request, { event: 'signed_out', actorId: session.user_id, targetType: 'session', targetId: session.id })
         return session
       })
+      if (ended !== undefined) await app.actors.settled()
       return { ended_sessions: ended === undefined ? 0 : 1 }
     }
     await app.signIn(request, reply)
@@ -64,11 +73,13 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { operationId: 'signOutEverywhere', summary: 'End all my sessions', tags, querystring: NoQuery, response: { 200: ref(EndedSessions), ...problems } }
   }, async (request) => {
     const { actor } = request
-    return inTransaction(app.db, async (trx) => {
-      const ended = await endSessions(trx, { userId: actor.id, reason: 'signed_out_everywhere' })
-      await recordAudit(trx, request, { event: 'signed_out_everywhere', targetType: 'user', targetId: actor.id, details: { sessions: ended } })
-      return { ended_sessions: ended }
+    const ended = await inTransaction(app.db, async (trx) => {
+      const sessions = await endSessions(trx, { userId: actor.id, reason: 'signed_out_everywhere' })
+      await recordAudit(trx, request, { event: 'signed_out_everywhere', targetType: 'user', targetId: actor.id, details: { sessions } })
+      return sessions
     })
+    await app.actors.settled()
+    return { ended_sessions: ended }
   })
 
   app.get('/me/sessions', {

@@ -18,7 +18,7 @@ const STRANGERS = sql.raw("'0.0.0.0/0'::cidr")
 const hashed = (email: string) => sql`sha256(convert_to(lower(${email}::text), 'UTF8'))`
 /** A person's provider gives them an address out of a network: of IPv4 the /24 counts, of IPv6 the /64. */
 const networkOf = (ip: string) => {
-  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '')
   return sql`network(set_masklen(${address}::inet, case family(${address}::inet) when 4 then 24 else 64 end))::cidr`
 }
 

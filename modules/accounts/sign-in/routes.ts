@@ -17,6 +17,7 @@ export const signInRoutes: FastifyPluginAsyncTypebox<{ hasher: Hasher }> = async
     needSecret(app)
     const account = await checkPassword({ app, hasher }, request, reply, request.body) ?? raise(new SignInFailed())
     const opened = await inTransaction(app.db, (trx) => openFor(trx, request, { userId: account.id, passwordHash: account.password_hash }, lifetimesOf(app.config))) ?? raise(new SignInFailed())
+    if (opened.hasEnded) await app.actors.settled()
     reply.header('cache-control', 'no-store')
     return signedIn(app, opened, account)
   })
