@@ -13,7 +13,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -21,11 +21,12 @@ import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { migrateToLatest } from '../commands/migrate.js'
 import { startThrowawayCluster } from '../embedded/index.js'
+import { coverageOf } from './coverage.js'
 import { databaseUrl } from './database.js'
 import { createReport, type Totals } from './report.js'
 
 /** The least share of lines, in per cent, that the whole suite must run. */
-export const coverageFloor = 90
+const coverageFloor = 90
 
 const root = join(import.meta.dirname, '..')
 
@@ -121,19 +122,13 @@ async function summarize (totals: Totals, code: number, whole: boolean): Promise
   // A file that crashes or hangs can fail the run without a failed assertion.
   let failed = Math.max(totals.failed, code === 0 ? 0 : 1)
   if (whole && failed === 0) {
-    const covered = await lineCoverage()
-    console.log(`\n${covered.toFixed(1)} % of lines run by the tests; the floor is ${coverageFloor} %`)
-    if (covered < coverageFloor) failed++
+    const { percent, lines } = await coverageOf(join(root, '.tap/coverage'), join(root, '.tap/report'))
+    console.log(`\n${percent.toFixed(1)} % of ${lines} lines run by the tests; the floor is ${coverageFloor} %`)
+    if (percent < coverageFloor) failed++
   }
   if (interruption.code !== undefined) console.log('\ninterrupted')
   console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`)
   return failed === 0 ? 0 : code || 1
-}
-
-async function lineCoverage (): Promise<number> {
-  const text = await readFile(join(root, '.tap/report/coverage-summary.json'), 'utf8')
-  const summary = JSON.parse(text) as { total: { lines: { pct: number } } }
-  return Number(summary.total.lines.pct) || 0
 }
 
 /**

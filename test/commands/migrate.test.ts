@@ -113,9 +113,9 @@ await t.test('an index is built concurrently, by one of two at once, and the oth
   const old = await connect(t, url)
   await old.query('begin isolation level repeatable read')
   await old.query('select from tasks') // the build waits for this one, longer than a lock may be waited for
-  const both = Promise.all([1, 2].map(() => migrateToLatest(url, { provider, print, lockTimeoutMs: 50, statementTimeoutMs: 200, attempts: 1 })))
+  const both = Promise.all([1, 2].map(() => migrateToLatest(url, { provider, print, lockTimeoutMs: 50, statementTimeoutMs: 2000, attempts: 1 })))
   both.catch(() => {})
-  const building = "select from pg_stat_activity where query like 'create index concurrently%' and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '300 ms'"
+  const building = "select from pg_stat_activity where query like 'create index concurrently%' and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '2.1 s'"
   const look = await connect(t, url) // within one transaction pg_stat_activity stands still
   while ((await look.query(building)).rowCount === 0 || printed.length === 0);
   await old.query('commit')
