@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 
 declare module 'fastify' {
@@ -16,5 +17,17 @@ export default fp(async function shutdown (app) {
   // A client that keeps its connection would hold the server open until its time-out, with nothing to say.
   app.addHook('onSend', async (_request, reply) => {
     if (shuttingDown) reply.header('connection', 'close')
+  })
+
+  // Nor would one that has connected and asked nothing yet, as browsers do ahead of time: Node does not take it for idle.
+  const silent = new Set<Socket>()
+  app.server.on('connection', (socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  app.server.on('request', ({ socket }) => { silent.delete(socket) })
+  app.addHook('preClose', async () => {
+    shuttingDown = true
+    for (const socket of silent) if (socket.bytesRead === 0) socket.destroy()
   })
 }, { name: 'shutdown' })
