@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Gauge } from 'prom-client'
+import { CHANNEL as RIGHTS_CHANNEL, EVERYBODY } from '../../plugins/auth/actors.js'
 import { onNobodysBehalf } from '../../plugins/request-context.js'
 import { ALL, CHANNEL } from './consumer.js'
 import { whoWasTold } from './queries.js'
@@ -19,7 +20,8 @@ const AT_ONCE = 2
 
 /**
  * The open streams of this instance. They wake by what this instance wrote, by NOTIFY from any other, and by a poll, one
- * statement for all streams, that finds what neither told them.
+ * statement for all streams, that finds what neither told them. When the rights of a person are changed, or a session of theirs
+ * ends, their streams end.
  */
 export function createHub (app: FastifyInstance): Hub {
   const { config } = app
@@ -36,14 +38,18 @@ export function createHub (app: FastifyInstance): Hub {
     for (const id of users) for (const stream of streamsOf(places.get(id) ?? [])) stream.wake()
   }
 
+  /** Who comes back is asked again who they are, and resumes where they were. */
+  const endThoseOf = (id: string) => { for (const stream of streamsOf(places.get(id) ?? [])) stream.end() }
+
   async function look (): Promise<void> {
     for (const stream of all()) stream.retry()
     if (polling || places.size === 0) return
     polling = true
     try {
-      const { cursor, users } = await inTurn(() => whoWasTold(app.db, { users: [...places.keys()], after: polled }))
+      const { cursor, users, gone } = await inTurn(() => whoWasTold(app.db, { users: [...places.keys()], after: polled }))
       polled = cursor
       told(users)
+      for (const id of gone) endThoseOf(id)
     } catch (err) {
       app.log.debug({ err }, 'live streams could not look: they will again')
     } finally {
@@ -72,6 +78,10 @@ export function createHub (app: FastifyInstance): Hub {
     app.wakeups.subscribe(CHANNEL, (payload) => {
       if (payload === undefined || payload === ALL) for (const stream of all()) stream.wake()
       else told(payload.split(','))
+    })
+    app.wakeups.subscribe(RIGHTS_CHANNEL, (payload) => {
+      if (payload === EVERYBODY) for (const stream of all()) stream.end()
+      else if (payload !== undefined) endThoseOf(payload)
     })
   }
 

@@ -82,14 +82,15 @@ export function streamedAfter (db: Db, { actor, after, limit }: { actor: Actor, 
 }
 
 /**
- * Which of these people were told something after a position, and the position up to which everybody has been told, both
- * as of one moment. Without a position it is nobody.
+ * Which of these people were told something after a position, the position up to which everybody has been told, and who of
+ * them is not active any more, all as of one moment. Without a position nobody was told anything.
  */
-export async function whoWasTold (db: Db, { users, after }: { users: string[], after?: number }): Promise<{ cursor: number, users: string[] }> {
-  const { rows: [row] } = await sql<{ cursor: number, users: string[] }>`
+export async function whoWasTold (db: Db, { users, after }: { users: string[], after?: number }): Promise<{ cursor: number, users: string[], gone: string[] }> {
+  const { rows: [row] } = await sql<{ cursor: number, users: string[], gone: string[] }>`
     select ${consumed} as cursor,
       array(select u.id from unnest(${users}::uuid[]) u (id)
-        where ${after ?? null}::bigint is null or exists (select from notifications n where n.user_id = u.id and n.position > ${after ?? null}::bigint)) as users`.execute(db)
+        where ${after ?? null}::bigint is null or exists (select from notifications n where n.user_id = u.id and n.position > ${after ?? null}::bigint)) as users,
+      array(select u.id from unnest(${users}::uuid[]) u (id) where not exists (select from users where users.id = u.id and users.is_active)) as gone`.execute(db)
   return row as NonNullable<typeof row>
 }
 

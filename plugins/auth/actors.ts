@@ -9,7 +9,7 @@ import { findActor, type Actor, type Proof } from './actor.js'
 
 /** Where the database tells whose rights were changed: the id of a person, or `*`. Triggers send it (`tell_rights_changed`). */
 export const CHANNEL = 'eden_rights'
-const EVERYBODY = '*'
+export const EVERYBODY = '*'
 /** Who asks whether all have heard what was said before, and what each answers: notifications come in the order of commits. */
 const ASKED = 'asked:'
 const HEARD = 'heard:'

@@ -178,6 +178,30 @@ await t.test('it ends in order when its time is up, and the client comes back wh
   again.cut()
 })
 
+await t.test('it ends when its person is sent away or may do something else, by what is told and by the poll; who still may comes back where they were', async (t) => {
+  const [gil, moe, pam] = await Promise.all([person('Gil'), person('Moe'), person('Pam')])
+  const deaf = await buildApp({ ...s.app.config, DB_LISTEN: false })
+  t.teardown(() => deaf.close())
+  const deafPort = await listen(deaf)
+  const heard = await buildApp({ ...s.app.config, STREAM_POLL_MS: 3_600_000 })
+  t.teardown(() => heard.close())
+  const heardPort = await listen(heard)
+
+  const [told, polled, other, bystander] = await Promise.all([openSse(heardPort, gil.email), openSse(deafPort, gil.email), openSse(heardPort, moe.email), openSse(heardPort, pam.email)])
+  await eventually(async () => heard.wakeups.isListening())
+  await s.query('update users set is_active = false where id = $1', [gil.id])
+  t.same(await Promise.all([told.ended, polled.ended]), [true, true])
+  t.equal((await openSse(heardPort, gil.email)).status, 401)
+
+  await s.ask('PUT', `/api/users/${moe.id}/roles/manager`)
+  t.ok(await other.ended)
+  await s.addTask(project.id, { assignee_id: moe.id })
+  const again = await openSse(heardPort, moe.email, { lastId: other.lastId() })
+  await again.until(() => again.events.length === 1)
+  t.notOk(bystander.response.complete, 'others go on')
+  for (const client of [again, bystander]) client.cut()
+})
+
 await t.test('closing ends open streams in order, also of a client that takes nothing, and does not hang', async (t) => {
   const closing = await buildApp({ ...s.app.config, STREAM_HEARTBEAT_MS: 600_000 })
   const at = await listen(closing)
