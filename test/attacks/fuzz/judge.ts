@@ -15,6 +15,9 @@ export const allowedUnavailable: ReadonlySet<string> = new Set(['EDEN_BUSY', 'ED
 /** Refused before a route was found, or by more than a URL may have: no operation documents that. */
 const beforeRouting: ReadonlySet<string> = new Set(['EDEN_ROUTE_NOT_FOUND', 'EDEN_MALFORMED_URL', 'EDEN_URL_TOO_LONG', 'EDEN_HEADERS_TOO_LARGE', 'EDEN_MALFORMED_REQUEST'])
 
+/** Answered before anything could be read, so that the answer cannot say what was asked. */
+const unreadable: ReadonlySet<string> = new Set(['EDEN_HEADERS_TOO_LARGE', 'EDEN_MALFORMED_REQUEST'])
+
 /** The statuses of each code, as docs/errors.md has them. */
 function documentedCodes (): Map<string, number> {
   const page = readFileSync(path.join(import.meta.dirname, '..', '..', '..', 'docs', 'errors.md'), 'utf8')
@@ -60,7 +63,7 @@ export function judgeOf (document: any): (asked: Asked, answer: Answer) => strin
     if (status < 400 && who === 'nobody' && !operation.isPublic) return `${status} to nobody`
     if (status >= 400 && isProblem) {
       const said = `${safeDecode(url)} ${String(body)} ${JSON.stringify(sent)}`
-      const fault = faultOf({ ...answer, statusCode: status, body: text, headers, json: () => problem } as never, pathOf(url), said)
+      const fault = faultOf({ ...answer, statusCode: status, body: text, headers, json: () => problem } as never, unreadable.has(problem.code) ? '' : pathOf(url), said)
       if (fault !== undefined) return fault
       if (codes.get(problem.code) !== status) return `${status} ${problem.code} is not in docs/errors.md`
     }
