@@ -20,14 +20,13 @@ export default fp(async function shutdown (app) {
   })
 
   // Nor would one that has connected and asked nothing yet, as browsers do ahead of time: Node does not take it for idle.
-  const silent = new Set<Socket>()
+  const connections = new Set<Socket>()
   app.server.on('connection', (socket) => {
-    silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
   })
-  app.server.on('request', ({ socket }) => { silent.delete(socket) })
   app.addHook('preClose', async () => {
     shuttingDown = true
-    for (const socket of silent) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
   })
 }, { name: 'shutdown' })

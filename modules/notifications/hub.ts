@@ -15,6 +15,9 @@ export interface Hub {
   inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
+/** One stream's, from before it is there: `over` when it is to end as soon as it is. */
+interface Place { stream?: LiveStream, over?: boolean }
+
 /** Connections of the pool that streams use at once: a wake-up for many leaves the rest for requests. */
 const AT_ONCE = 2
 
@@ -25,21 +28,26 @@ const AT_ONCE = 2
  */
 export function createHub (app: FastifyInstance): Hub {
   const { config } = app
-  const places = new Map<string, Set<{ stream?: LiveStream }>>()
+  const places = new Map<string, Set<Place>>()
   let polled: number | undefined
   let polling = false
   let poll: NodeJS.Timeout | undefined
   let subscribed = false
   let closing = false
 
-  const streamsOf = (set: Iterable<{ stream?: LiveStream }>) => [...set].map(({ stream }) => stream).filter((stream) => stream !== undefined)
+  const streamsOf = (set: Iterable<Place>) => [...set].map(({ stream }) => stream).filter((stream) => stream !== undefined)
   const all = () => [...places.values()].flatMap(streamsOf)
   const told = (users: Iterable<string>) => {
     for (const id of users) for (const stream of streamsOf(places.get(id) ?? [])) stream.wake()
   }
 
   /** Who comes back is asked again who they are, and resumes where they were. */
-  const endThoseOf = (id: string) => { for (const stream of streamsOf(places.get(id) ?? [])) stream.end() }
+  function endAt (set: Iterable<Place>): void {
+    for (const place of set) {
+      place.over = true
+      place.stream?.end()
+    }
+  }
 
   async function look (): Promise<void> {
     for (const stream of all()) stream.retry()
@@ -49,7 +57,7 @@ export function createHub (app: FastifyInstance): Hub {
       const { cursor, users, gone } = await inTurn(() => whoWasTold(app.db, { users: [...places.keys()], after: polled }))
       polled = cursor
       told(users)
-      for (const id of gone) endThoseOf(id)
+      for (const id of gone) endAt(places.get(id) ?? [])
     } catch (err) {
       app.log.debug({ err }, 'live streams could not look: they will again')
     } finally {
@@ -80,8 +88,8 @@ export function createHub (app: FastifyInstance): Hub {
       else told(payload.split(','))
     })
     app.wakeups.subscribe(RIGHTS_CHANNEL, (payload) => {
-      if (payload === EVERYBODY) for (const stream of all()) stream.end()
-      else if (payload !== undefined) endThoseOf(payload)
+      if (payload === EVERYBODY) for (const set of places.values()) endAt(set)
+      else if (payload !== undefined) endAt(places.get(payload) ?? [])
     })
   }
 
@@ -104,13 +112,13 @@ export function createHub (app: FastifyInstance): Hub {
     place (userId) {
       const mine = places.get(userId) ?? new Set()
       if (mine.size >= config.STREAMS_PER_PERSON) return undefined
-      const place: { stream?: LiveStream } = {}
+      const place: Place = {}
       places.set(userId, mine.add(place))
       onNobodysBehalf(start) // it goes on when this stream has ended
       return {
         enter (stream) {
           place.stream = stream
-          if (closing) stream.end()
+          if (closing || place.over === true) stream.end()
         },
         leave () {
           mine.delete(place)

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import t from 'tap'
 import { buildApp } from '../../app.js'
 import { createLiveStream } from '../../modules/notifications/streams.js'
@@ -200,6 +201,27 @@ await t.test('it ends when its person is sent away or may do something else, by 
   await again.until(() => again.events.length === 1)
   t.notOk(bystander.response.complete, 'others go on')
   for (const client of [again, bystander]) client.cut()
+})
+
+await t.test('one whose person is sent away while it opens ends as soon as it is open', async (t) => {
+  const opening = await buildApp({ ...s.app.config, STREAM_POLL_MS: 3_600_000 })
+  t.teardown(() => opening.close())
+  const at = await listen(opening)
+  const [kit, lou] = await Promise.all([person('Kit'), person('Lou')])
+  const first = await openSse(at, lou.email) // with it the instance begins to listen
+  await eventually(async () => opening.wakeups.isListening())
+  const holder = new pg.Client({ connectionString: s.url })
+  await holder.connect()
+  t.teardown(() => holder.end())
+  await holder.query('begin')
+  await holder.query('lock table event_cursors in access exclusive mode') // where a stream begins is asked of it
+  const late = openSse(at, kit.email)
+  await eventually(async () => /^eden_notification_streams 2$/m.test((await opening.inject('/metrics')).body))
+  await s.query('update users set is_active = false where id = $1', [kit.id])
+  await opening.actors.settled()
+  await holder.query('commit')
+  t.ok(await (await late).ended)
+  first.cut()
 })
 
 await t.test('closing ends open streams in order, also of a client that takes nothing, and does not hang', async (t) => {
