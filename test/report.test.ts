@@ -103,3 +103,13 @@ not ok 1 - test/c.test.ts # time=100ms
   ...`)
   t.equal(said, '\n  ✖ test/c.test.ts > ended badly\nFAIL test/c.test.ts  0.1 s\n    exitCode: 3\n    signal: null')
 })
+
+t.test('a failure of the run itself is not laid at the door of the last file', async (t) => {
+  const { said } = run(`# Subtest: test/d.test.ts
+    ok 1 - fine
+    1..1
+ok 1 - test/d.test.ts # time=100ms
+
+not ok 2 - something of the run`)
+  t.equal(said, 'ok   test/d.test.ts  0.1 s\n\n  ✖ something of the run > ended badly\nFAIL something of the run')
+})

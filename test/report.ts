@@ -37,6 +37,7 @@ export function createReport (print: (line: string) => void) {
     const ms = /time=([\d.]+)ms/.exec(directive)?.[1]
     print(`${failed ? 'FAIL' : 'ok  '} ${path[0] ?? name}${ms === undefined ? '' : `  ${(Number(ms) / 1000).toFixed(1)} s`}`)
     shown = 0
+    path.length = 0 // what comes without a subtest is about the run, and not about the last file
   }
 
   return {

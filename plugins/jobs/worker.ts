@@ -10,6 +10,11 @@ const AT_ONCE = 2
 const LONGEST_WAIT_MS = 30_000
 /** How long a job that runs when the service ends may take to notice; then it is given back to the queue. */
 const ABORT_AFTER_MS = 5_000
+/**
+ * How long the library may take to end when nothing of it runs any more. When two ends of jobs could not be told to the queue
+ * it waits for ever: its count of what is to be told goes below nothing (graphile-worker 0.17.3, `batch`).
+ */
+const LONGEST_END_MS = 5_000
 
 export interface Worker {
   /** Names under which this instance takes jobs now. */
@@ -52,6 +57,22 @@ export function startWorker ({ pool, taskList, giveBack, log }: { pool: pg.Pool,
   events.on('worker:getJob:error', () => setImmediate(() => { runner?.stop().catch(() => {}) }))
   events.on('worker:create', ({ worker }) => { ids.push(worker.workerId) })
   events.on('pool:create', ({ workerPool }) => { ids.push(workerPool.id) })
+  /** Resolves when the library has had its time to end, from when its workers have. */
+  function overdue (): { promise: Promise<void>, cancel: () => void } {
+    let timer: NodeJS.Timeout | undefined
+    let begin = () => {}
+    const promise = new Promise<void>((resolve) => { begin = () => { timer ??= setTimeout(resolve, LONGEST_END_MS) } })
+    const ends = ['pool:gracefulShutdown:complete', 'pool:forcefulShutdown:complete', 'pool:forcefulShutdown:error'] as const
+    for (const end of ends) events.on(end, begin)
+    return {
+      promise,
+      cancel () {
+        clearTimeout(timer)
+        for (const end of ends) events.off(end, begin)
+      }
+    }
+  }
+
   const options: RunnerOptions = {
     pgPool: pool,
     taskList: tasks,
@@ -61,23 +82,28 @@ export function startWorker ({ pool, taskList, giveBack, log }: { pool: pg.Pool,
     noPreparedStatements: true, // a transaction pooler may stand between, and what is asked every few seconds gains little from them
     parsedCronItems: [],
     // Without a batch, however short, the library tells the queue of an end without waiting for it: a connection that is lost
-    // just then would be an unhandled rejection, and end the process. A batch is tried again.
+    // just then would be an unhandled rejection, and end the process. A batch that is lost ends the queue, which is taken up again.
     preset: { worker: { gracefulShutdownAbortTimeout: ABORT_AFTER_MS, completeJobBatchDelay: 0, failJobBatchDelay: 0 } }
   }
 
   async function keepRunning (): Promise<void> {
     let lost: string[] = []
     for (let failures = 0; !stopped.signal.aborted; failures++) {
+      const end = overdue()
       try {
         if (lost.length > 0) await giveBack(lost)
         lost = []
         runner = await run({ ...options, events })
-        if (stopped.signal.aborted) await runner.stop()
+        if (stopped.signal.aborted) runner.stop().catch(() => {})
         else failures = 0
-        await runner.promise
+        await Promise.race([runner.promise, end.promise])
       } catch (err) {
         if (!stopped.signal.aborted) log.warn({ err }, 'the job queue was lost: jobs wait until it is back')
       }
+      end.cancel()
+      // What has not ended lets go of its timers, and may still end when nobody waits for it any more.
+      runner?.stop().catch(() => {})
+      runner?.promise.catch(() => {})
       runner = undefined
       await Promise.race([Promise.allSettled(atWork), ended]) // as long as it is done here it is not done elsewhere
       lost.push(...ids.splice(0))
@@ -92,7 +118,7 @@ export function startWorker ({ pool, taskList, giveBack, log }: { pool: pg.Pool,
     ids: () => [...ids],
     async stop () {
       stopped.abort()
-      await runner?.stop().catch(() => {}) // it may have ended by itself
+      runner?.stop().catch(() => {}) // it may have ended by itself
       await running
     }
   }

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
 import type { Job } from '../../plugins/jobs/index.js'
@@ -135,6 +136,45 @@ await t.test('a job that was taken when the answer was lost is taken again at on
     return runs.length === BASE.length && runs.every(({ state }) => state === 'succeeded')
   }, 45)
   t.same(await s.query('select job, attempt from job_runs where attempt > 2'), [])
+})
+
+await t.test('the queue is taken up again when two ends of jobs could not be told to it, and closing does not wait for it', async (t) => {
+  const s = await startApp(t)
+  const open = new EventEmitter()
+  const begun: string[] = []
+  const jobs = ['one', 'two', 'three'].map((name) => ({
+    name,
+    description: 'x',
+    cron: '0 0 1 1 *',
+    run: async () => {
+      const turn = begun.push(name)
+      if (turn > 3) return {}
+      await once(open, String(turn))
+      if (turn === 3) throw new Error('not now')
+      return {}
+    }
+  }))
+  const app = await instance(t, s, { jobs })
+  await eventually(() => begun.length === 2)
+  const holder = new pg.Client({ connectionString: s.url })
+  await holder.connect()
+  t.teardown(() => holder.end())
+  await holder.query('begin')
+  const { rowCount } = await holder.query('select 1 from graphile_worker._private_jobs where locked_at is not null for update')
+  t.equal(rowCount, 2)
+  const waiting = "from pg_stat_activity where datname = current_database() and application_name = 'eden-erp-jobs' and wait_event_type = 'Lock'"
+  for (const turn of [1, 2]) {
+    open.emit(String(turn))
+    await eventually(async () => (await s.query(`select 1 ${waiting}`)).length === turn)
+  }
+  await eventually(() => begun.length === 3) // which the two that wait do not hinder
+  await s.query(`select pg_terminate_backend(pid) ${waiting}`)
+  await holder.query('rollback')
+  await eventually(async () => (await s.query(`select 1 ${waiting}`)).length === 0)
+  open.emit('3')
+  const id = await eventually(() => app.jobs.request(app.db, begun[0] as string, s.admin.id))
+  await eventually(async () => (await s.query('select state from job_runs where id = $1', [id]))[0].state === 'succeeded', 45)
+  await app.close()
 })
 
 await t.test('an instance without a database starts, and closes', async (t) => {
