@@ -10,6 +10,7 @@ import projects from './projects/index.js'
 import reports from './reports/index.js'
 import roles from './roles/index.js'
 import search from './search/index.js'
+import { refuseElsewhere } from './shared/project-scope.js'
 import { Deleted, Person } from './shared/schemas.js'
 import tasks from './tasks/index.js'
 import tokens from './tokens/index.js'
@@ -18,6 +19,7 @@ import users, { User } from './users/index.js'
 /** What the company does, and where each domain is served. */
 export async function registerModules (app: FastifyInstance): Promise<void> {
   for (const schema of [Deleted, Person, User]) app.addSchema(schema) // what several domains answer with
+  refuseElsewhere(app)
   await app.register(users, { prefix: '/api' })
   await app.register(roles, { prefix: '/api' })
   await app.register(accounts, { prefix: '/api' })

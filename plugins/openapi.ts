@@ -12,7 +12,8 @@ The coordination backend of a mechanical-electrical-plumbing contractor.
 - A resource has an \`ETag\`. \`If-Match\` on a change refuses a stale one (412).
 - Errors are problems (RFC 9457) with a stable \`code\`; \`errors\` names the fields.
 - Times are RFC 3339 in UTC.
-- \`x-permission\` is the permission that a caller needs; \`${SELF}\`: any signed-in person, who reaches what is their own.
+- \`x-permission\` is the permission that a caller needs; \`${SELF}\`: any signed-in person, who reaches what is their own. With \`x-permission-in-projects\` it is enough to have a role
+  in the project that gives it.
 `
 
 declare module 'fastify' {
@@ -49,6 +50,7 @@ export default fp(async function openapi (app) {
         ...schema,
         ...publicRoutes.has(`${[route.method].flat()[0]} ${url}`) ? { security: [] } : {},
         ...route.config?.permission === undefined ? {} : { 'x-permission': route.config.permission },
+        ...route.config?.inProject === undefined ? {} : { 'x-permission-in-projects': true },
         // A caller that has it already is told no more than that, wherever it may say so.
         ...takesEtag(schema?.headers) ? { response: { 304: Type.Null({ description: 'the caller has it' }), ...schema?.response as object } } : {},
         ...schema?.form === undefined ? {} : { body: schema.form }

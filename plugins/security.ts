@@ -13,6 +13,7 @@ export const securityEvents = {
   role_given: 'a person was given a role',
   role_taken: 'a role was taken from a person',
   role_changed: 'a role was added, changed or deleted',
+  project_role_changed: 'a person was put on a project or taken off it, or got another role there',
   person_changed: 'a person was added, sent away or brought back, or got another address',
   metrics_refused: '/metrics was asked without its token',
   development_headers_ignored: 'a development header came to a service that does not take them',
@@ -36,7 +37,7 @@ export const securityEvents = {
 export type SecurityEvent = keyof typeof securityEvents
 
 /** What people do every day: worth a record, and no warning. */
-const ordinary: ReadonlySet<SecurityEvent> = new Set<SecurityEvent>(['signed_in', 'signed_out', 'signed_out_everywhere', 'password_changed', 'password_reset_requested', 'password_reset', 'invited', 'invitation_accepted', 'identity_linked', 'token_created', 'token_revoked', 'person_changed', 'exported'])
+const ordinary: ReadonlySet<SecurityEvent> = new Set<SecurityEvent>(['signed_in', 'signed_out', 'signed_out_everywhere', 'password_changed', 'password_reset_requested', 'password_reset', 'invited', 'invitation_accepted', 'identity_linked', 'token_created', 'token_revoked', 'person_changed', 'project_role_changed', 'exported'])
 const levelOf = (event: SecurityEvent) => ordinary.has(event) ? 'info' : 'warn'
 
 /** Lines of one event in a second: who tries passwords by the thousand is not to fill the disk or to hide among them. */

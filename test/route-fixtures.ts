@@ -101,7 +101,11 @@ const stories: Record<string, Story> = {
   'PATCH /api/tasks/{id}': () => ({ body: { title: 'Other' } }),
   'POST /api/tasks/{id}/restore': deleted(({ task }) => `/api/tasks/${task}`),
   'POST /api/tasks/bulk': (_s, ids) => ({ body: { changes: [{ id: ids.task, set: { title: 'Other' } }] } }),
-  'POST /api/tasks/{id}/move': async (s, ids) => ({ ids: { task: (await s.addTask(ids.project)).id }, body: { project_id: (await s.addProject()).id } }),
+  'POST /api/tasks/{id}/move': async (s, ids, actor) => {
+    const target = await s.addProject()
+    await s.ask('PUT', `/api/projects/${target.id}/members/${actor.id}`, { body: { role: 'manager' } })
+    return { ids: { task: (await s.addTask(ids.project)).id }, body: { project_id: target.id } }
+  },
   'POST /api/tasks/{id}/ball': (s, _ids, actor) => ({ body: { to_user_id: actor.id === s.admin.id ? s.manager.id : s.admin.id } }),
   'POST /api/tasks/{id}/ball/nudge': async (s, ids) => ({ ids: { task: (await s.addTask(ids.project, { ball_in_court: (await s.addPerson('admin')).id })).id }, body: {} }),
   'POST /api/tasks/{id}/ball/resume': async (s, ids) => { await s.post(`/api/tasks/${ids.task}/ball/pause`, { reason: 'Permit' }); return {} },

@@ -21,8 +21,10 @@ export interface ActivityFilter {
   to?: string
 }
 
-/** Events of projects that the person may see, deleted ones too: a log tells of deletions. */
-const isVisible = (actor: Actor): Expression<SqlBool> => sql<SqlBool>`(a.project_id is null or ${visibleProject(actor, { deletedToo: true })})`
+/** Events of projects that the person may see, deleted ones too: a log tells of deletions; and the company's, for whoever may read more than projects. */
+const isVisible = (actor: Actor): Expression<SqlBool> => actor.byProjectRole === undefined
+  ? sql<SqlBool>`(a.project_id is null or ${visibleProject(actor, { deletedToo: true })})`
+  : visibleProject(actor, { deletedToo: true })
 
 const filtered = (db: Db, actor: Actor, f: ActivityFilter) => db.selectFrom('activity_log as a')
   .leftJoin('projects as p', 'p.id', 'a.project_id')

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { NotFound } from '../../plugins/errors.js'
 import { pageParameters, sendPage, type PageRequest } from '../shared/pagination.js'
+import { anyProject, idIs } from '../shared/project-scope.js'
 import { Id, IdParams, problems, ref } from '../shared/schemas.js'
 import { countActivity, listActivity, listChanges, seesProject, seesTask, type ActivityFilter } from './queries.js'
 import { ActivityEvent, Change } from './schemas.js'
@@ -37,7 +38,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   app.get('/activity', {
-    config: { permission: 'activity:read' },
+    config: { permission: 'activity:read', inProject: anyProject },
     schema: { operationId: 'listActivity', summary: 'Who changed what, when, by which request', tags, querystring: ListActivity, response: { 200: Type.Array(ref(ActivityEvent)), ...problems } }
   }, (request, reply) => {
     const { limit, cursor, sort, count, ...filter } = request.query
@@ -45,7 +46,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/projects/:id/activity', {
-    config: { permission: 'activity:read' },
+    config: { permission: 'activity:read', inProject: idIs('project') },
     schema: { operationId: 'listProjectActivity', summary: 'What happened in a project', tags, params: IdParams, querystring: ListEntityActivity, response: { 200: Type.Array(ref(ActivityEvent)), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { limit, cursor, sort, count, ...filter } } = request
@@ -55,7 +56,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/tasks/:id/activity', {
-    config: { permission: 'activity:read' },
+    config: { permission: 'activity:read', inProject: idIs('task') },
     schema: { operationId: 'listTaskActivity', summary: 'What happened to a task and its comments', tags, params: IdParams, querystring: ListEntityActivity, response: { 200: Type.Array(ref(ActivityEvent)), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { limit, cursor, sort, count, ...filter } } = request
@@ -65,7 +66,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/changes', {
-    config: { permission: 'activity:read' },
+    config: { permission: 'activity:read', inProject: anyProject },
     schema: { operationId: 'listChanges', summary: 'What changed after a position, deletions included', tags, querystring: ListChanges, response: { 200: Type.Array(ref(Change)), ...problems } }
   }, async (request, reply) => {
     const { actor, query: { after = 0, limit = 50 } } = request

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { InvalidValue, NotFound, withMembers } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../shared/etags.js'
+import { anyProject } from '../shared/project-scope.js'
 import { IfMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { findCalendar, removeHoliday, setCalendar, setHoliday } from './queries.js'
 import { Day, SetCalendar, SetHoliday, WorkCalendar } from './schemas.js'
@@ -22,7 +23,7 @@ function refuseStrangeHours ({ weekly_hours: hours }: SetCalendar): void {
 
 export const calendarRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/calendar', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: anyProject },
     schema: { operationId: 'getCalendar', summary: 'When the company works', tags, querystring: Year, response: { 200: ref(WorkCalendar), ...problems } }
   }, async (request, reply) => {
     const calendar = await findCalendar(app.db, { year: request.query.year, now: app.clock() })

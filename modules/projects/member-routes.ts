@@ -3,7 +3,9 @@ import { Type } from 'typebox'
 import type { Actor } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { originOf } from '../activity/index.js'
+import { onRecord, watchRefusedGrants } from '../shared/grants.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
+import { idIs } from '../shared/project-scope.js'
 import { Deleted, Id, IdParams, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countMembers, findMember, listMembers, removeMember, setMember } from './members.js'
 import { findProject } from './queries.js'
@@ -14,10 +16,11 @@ const listQuery = Type.Object(pageParameters(['name'], 'name'), { additionalProp
 const memberParams = Type.Object({ id: Id, user_id: Id })
 
 export const memberRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  watchRefusedGrants(app)
   const seen = async (actor: Actor, id: string) => await findProject(app.db, { actor, id }) ?? raise(new NotFound('project'))
 
   app.get('/:id/members', {
-    config: { permission: 'projects:read' },
+    config: { permission: 'projects:read', inProject: idIs('project') },
     schema: { operationId: 'listMembers', summary: 'The people on a project', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Member)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -30,22 +33,22 @@ export const memberRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.put('/:id/members/:user_id', {
-    config: { permission: 'projects:write' },
+    config: { permission: 'projects:write', inProject: idIs('project') },
     schema: { operationId: 'setMember', summary: 'Put a person on a project, or change their role there', tags, params: memberParams, body: SetMember, querystring: NoQuery, response: { 200: ref(Member), ...problems } }
   }, async (request) => {
     const { actor, params: { id: projectId, user_id: userId }, body: { role } } = request
     await seen(actor, projectId)
-    await setMember(app.db, { projectId, userId, role, origin: originOf(request) })
+    await setMember(app.db, { projectId, userId, role, actor, origin: originOf(request), record: onRecord(request) })
     return await findMember(app.db, { projectId, userId }) ?? raise(new NotFound('member'))
   })
 
   app.delete('/:id/members/:user_id', {
-    config: { permission: 'projects:write' },
+    config: { permission: 'projects:write', inProject: idIs('project') },
     schema: { operationId: 'removeMember', summary: 'Take a person off a project', tags, params: memberParams, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { actor, params: { id: projectId, user_id: userId } } = request
     await seen(actor, projectId)
-    if (!await removeMember(app.db, { projectId, userId, origin: originOf(request) })) throw new NotFound('member')
+    if (!await removeMember(app.db, { projectId, userId, actor, origin: originOf(request), record: onRecord(request) })) throw new NotFound('member')
     return { deleted: true as const, id: userId }
   })
 }

@@ -1,14 +1,19 @@
+import createError from '@fastify/error'
 import { sql } from 'kysely'
+import { allowedInProjects, type Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
+import { withMembers } from '../../plugins/errors.js'
 import { recordEvents, type Origin } from '../activity/index.js'
+import { refuseBeyond, type OnRecord } from '../shared/grants.js'
 import { newId } from '../shared/ids.js'
+import { inTransaction } from '../shared/transaction.js'
 import { visibleProject } from '../shared/visibility.js'
-import type { Actor } from '../../plugins/auth/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import type { Static } from 'typebox'
 import type { Member } from './schemas.js'
 
 export type MemberRow = Static<typeof Member>
+const UnknownRole = createError('EDEN_UNKNOWN_ROLE', 'role names no role', 422)
 
 const orders: Record<string, Order> = { name: { by: sql`lower(u.name)`, type: 'text' } }
 
@@ -33,45 +38,78 @@ export function findMember (db: Db, { projectId, userId }: { projectId: string, 
     .where('pm.project_id', '=', projectId).where('pm.user_id', '=', userId).$castTo<MemberRow>().executeTakeFirst()
 }
 
+/** A change of who is on a project. */
+interface Membership { projectId: string, userId: string, actor: Actor, origin: Origin, record: OnRecord }
+
 /**
- * Puts a person on a project, or gives them another role there, and records the event. The project is locked first, so
- * that the event tells the role that was given just before.
+ * Nobody gives or takes a role in a project that allows more there than they may do themselves. Locks what that depends on until the
+ * transaction ends: the roles, the project, the person.
+ * @param role the role to give; none to take the one that they have
+ * @returns the role that the person has
+ * @throws UnknownRole; GrantExceedsOwn
  */
-export async function setMember (db: Db, { projectId, userId, role, origin }: { projectId: string, userId: string, role: string, origin: Origin }): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await trx.selectFrom('projects').select('id').where('id', '=', projectId).forNoKeyUpdate().execute()
-    await sql`
-      with before as (
-        select role from project_members where project_id = ${projectId} and user_id = ${userId}
-      ), after as (
+async function judge (trx: Db, { projectId, userId, actor }: Membership, role?: string): Promise<string | undefined> {
+  await trx.selectFrom('projects').select('id').where('id', '=', projectId).forNoKeyUpdate().execute()
+  const before = (await trx.selectFrom('project_members').select('role').where('project_id', '=', projectId).where('user_id', '=', userId).executeTakeFirst())?.role
+  const slugs = [before, role].filter((slug) => slug !== undefined)
+  const locked = await trx.selectFrom('roles').select('slug').where('slug', '=', sql<string>`any(${slugs})`).orderBy('slug').forShare().execute()
+  if (role !== undefined && !locked.some(({ slug }) => slug === role)) throw withMembers(new UnknownRole(), { errors: [{ path: 'role', message: 'names no role' }] })
+  await trx.selectFrom('users').select('id').where('id', '=', userId).forNoKeyUpdate().execute()
+  const { rows: [row] } = await sql<{ own: string[], asked: string[] }>`
+    select array(${allowedInProjects(actor.id, sql`m.project_id = ${projectId}`)}) as own, array(
+      select c.code from roles r join role_permissions rp on rp.role_id = r.id join permissions c on c.code = rp.permission_code
+      where r.slug = any(${slugs}) and c.in_projects) as asked`.execute(trx)
+  const own = (row?.own ?? []).filter((code) => actor.scopes?.includes(code) ?? true)
+  refuseBeyond([...actor.permissions, ...own], row?.asked ?? [])
+  return before
+}
+
+/**
+ * Puts a person on a project, or gives them another role there, and records the event; what was so before is no change.
+ * @throws UnknownRole; GrantExceedsOwn
+ */
+export async function setMember (db: Db, { role, ...membership }: Membership & { role: string }): Promise<void> {
+  const { projectId, userId, origin, record } = membership
+  await inTransaction(db, async (trx) => {
+    const before = await judge(trx, membership, role)
+    const { rows } = await sql`
+      with after as (
         insert into project_members (project_id, user_id, role, added_by) values (${projectId}, ${userId}, ${role}, ${origin.actorId})
         on conflict (project_id, user_id) do update set role = excluded.role, version = project_members.version + 1, updated_at = clock_timestamp()
         where project_members.role <> excluded.role
         returning role
       ), event as (
         select ${newId()}::uuid as event_id, clock_timestamp() as at, 'project' as entity_type, p.id as entity_id,
-          case when b.role is null then 'member_added' else 'member_changed' end as action, p.id as project_id, null::uuid as task_id, p.version,
-          jsonb_build_object('member_role', jsonb_build_array(b.role, a.role)) as changes, jsonb_build_object('user_id', ${userId}::uuid) as data
-        from after a left join before b on true join projects p on p.id = ${projectId}
+          ${before === undefined ? 'member_added' : 'member_changed'}::text as action, p.id as project_id, null::uuid as task_id, p.version,
+          jsonb_build_object('member_role', jsonb_build_array(${before ?? null}::text, a.role)) as changes, jsonb_build_object('user_id', ${userId}::uuid) as data
+        from after a join projects p on p.id = ${projectId}
       ), ${recordEvents(origin)}
       select from after`.execute(trx)
+    if (rows.length > 0) await record(trx, { event: 'project_role_changed', targetType: 'user', targetId: userId, details: { project_id: projectId, from: before, to: role } })
   })
 }
 
 /**
- * Takes a person off a project and records the event, in one statement.
+ * Takes a person off a project and records the event.
  * @returns whether they were on it
+ * @throws GrantExceedsOwn
  */
-export async function removeMember (db: Db, { projectId, userId, origin }: { projectId: string, userId: string, origin: Origin }): Promise<boolean> {
-  const { rows } = await sql`
-    with gone as (
-      delete from project_members where project_id = ${projectId} and user_id = ${userId} returning role
-    ), event as (
-      select ${newId()}::uuid as event_id, clock_timestamp() as at, 'project' as entity_type, p.id as entity_id, 'member_removed' as action,
-        p.id as project_id, null::uuid as task_id, p.version, jsonb_build_object('member_role', jsonb_build_array(g.role, null)) as changes,
-        jsonb_build_object('user_id', ${userId}::uuid) as data
-      from gone g join projects p on p.id = ${projectId}
-    ), ${recordEvents(origin)}
-    select from gone`.execute(db)
-  return rows.length > 0
+export function removeMember (db: Db, membership: Membership): Promise<boolean> {
+  const { projectId, userId, origin, record } = membership
+  return inTransaction(db, async (trx) => {
+    const before = await judge(trx, membership)
+    if (before === undefined) return false
+    await sql`
+      with gone as (
+        delete from project_members where project_id = ${projectId} and user_id = ${userId} returning role
+      ), event as (
+        select ${newId()}::uuid as event_id, clock_timestamp() as at, 'project' as entity_type, p.id as entity_id, 'member_removed' as action,
+          p.id as project_id, null::uuid as task_id, p.version, jsonb_build_object('member_role', jsonb_build_array(g.role, null)) as changes,
+          jsonb_build_object('user_id', ${userId}::uuid) as data
+        from gone g join projects p on p.id = ${projectId}
+      ), ${recordEvents(origin)}
+      select from gone`.execute(trx)
+    await record(trx, { event: 'project_role_changed', targetType: 'user', targetId: userId, details: { project_id: projectId, from: before } })
+    return true
+  })
 }

@@ -4,6 +4,7 @@ import { NotFound, raise } from '../../plugins/errors.js'
 import { etag, sendVersioned, stale, versionsOf } from '../shared/etags.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { originOf } from '../activity/index.js'
+import { anyProject, idIs } from '../shared/project-scope.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countProjects, createProject, findProject, listProjects, setProjectDeleted, updateProject } from './queries.js'
 import { CreateProject, Project, ProjectStatus, UpdateProject, Visibility } from './schemas.js'
@@ -18,7 +19,7 @@ const listQuery = Type.Object({
 
 export const projectRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
-    config: { permission: 'projects:read' },
+    config: { permission: 'projects:read', inProject: anyProject },
     schema: { operationId: 'listProjects', summary: 'The projects that I see', tags, querystring: listQuery, response: { 200: Type.Array(ref(Project)), ...problems } }
   }, async (request, reply) => {
     const { actor, query: { limit, cursor, sort, count, ...filter } } = request
@@ -38,7 +39,7 @@ export const projectRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.get('/:id', {
-    config: { permission: 'projects:read' },
+    config: { permission: 'projects:read', inProject: idIs('project') },
     schema: { operationId: 'getProject', summary: 'One project', tags, params: IdParams, headers: IfNoneMatch, querystring: NoQuery, response: { 200: ref(Project), ...problems } }
   }, async (request, reply) => {
     const project = await findProject(app.db, { actor: request.actor, id: request.params.id }) ?? raise(new NotFound('project'))
@@ -46,7 +47,7 @@ export const projectRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/:id', {
-    config: { permission: 'projects:write' },
+    config: { permission: 'projects:write', inProject: idIs('project') },
     schema: { operationId: 'updateProject', summary: 'Change a project', tags, params: IdParams, headers: IfMatch, body: UpdateProject, querystring: NoQuery, response: { 200: ref(Project), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, body: set, headers } = request
@@ -56,7 +57,7 @@ export const projectRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/:id', {
-    config: { permission: 'projects:write' },
+    config: { permission: 'projects:write', inProject: idIs('project') },
     schema: { operationId: 'deleteProject', summary: 'Delete a project; it can be restored', tags, params: IdParams, headers: IfMatch, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { actor, params: { id }, headers } = request
@@ -65,7 +66,7 @@ export const projectRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/:id/restore', {
-    config: { permission: 'projects:write' },
+    config: { permission: 'projects:write', inProject: idIs('project') },
     schema: { operationId: 'restoreProject', summary: 'Bring a deleted project back', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Project), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id } } = request

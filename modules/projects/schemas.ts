@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Nullable, OneOf, Prose, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Nullable, OneOf, Prose, RoleSlug, Timestamp } from '../shared/schemas.js'
 
 export const ProjectStatus = OneOf(['active', 'on_hold', 'closed'])
 export const Visibility = OneOf(['company', 'members'], { description: 'whether the whole company sees it, or its members alone' })
@@ -39,12 +39,13 @@ export const UpdateProject = Type.Object({
 }, { additionalProperties: false, minProperties: 1 })
 export type UpdateProject = Static<typeof UpdateProject>
 
-export const MemberRole = OneOf(['manager', 'member', 'viewer'])
+/** Any of the company's roles: it allows in the project what it allows, as far as that is about projects. */
+const memberRole = RoleSlug('the slug of a role: manager, member, viewer, or another')
 export const Member = Type.Object({
   id: Id,
   name: Type.String(),
   email: Type.String(),
-  role: MemberRole,
+  role: memberRole,
   created_at: Timestamp
 }, { $id: 'Member', description: 'a person on a project; the id is the person\'s' })
-export const SetMember = Type.Object({ role: MemberRole }, { additionalProperties: false })
+export const SetMember = Type.Object({ role: memberRole }, { additionalProperties: false })

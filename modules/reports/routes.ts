@@ -5,9 +5,10 @@ import { reportAnswers, reportCsv, sendReport, wantsCsv } from './answer.js'
 import { filtersOn } from './filters.js'
 import { allOverdueTasks, countOverdueTasks, createdPerDay, overdueTasks, tasksByBall, tasksByPriority, tasksByStatus } from './queries.js'
 import { DayCount, OverdueTask, OwnerCount, PriorityCount, StatusCount } from './schemas.js'
+import { anyProject } from '../shared/project-scope.js'
 
 const tags = ['reports']
-const config = { permission: 'reports:read' }
+const config = { permission: 'reports:read', inProject: anyProject }
 const filters = filtersOn('tasks created')
 const Filters = Type.Object(filters, { additionalProperties: false })
 const ListOverdue = Type.Object({ ...pageParameters(['due_at'], 'due_at'), ...filters }, { additionalProperties: false, description: '`limit` and `cursor` are of pages: CSV has all rows' })

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Id, Line, Prose, Timestamp } from '../shared/schemas.js'
+import { Id, Line, Prose, RoleSlug, Timestamp } from '../shared/schemas.js'
 
 export const Permission = Type.Object({ code: Type.String(), description: Type.String() }, { $id: 'Permission', description: 'something that a role may allow' })
 
@@ -20,7 +20,7 @@ export const Role = Type.Object({
 }, { $id: 'Role' })
 
 export const CreateRole = Type.Object({
-  slug: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z][a-z0-9_-]*$', description: 'what people\'s roles are called in lists, for good' }),
+  slug: RoleSlug('what people\'s roles are called in lists, for good'),
   name,
   description: Type.Optional(description),
   permissions: Type.Optional(permissions)

@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { planEachTime } from '../shared/sql.js'
-import { visibleProject } from '../shared/visibility.js'
+import { mayInProject, visibleProject } from '../shared/visibility.js'
 import { HIT_BEGINS, HIT_ENDS, parseWish } from './rules.js'
 import type { SearchHit } from './schemas.js'
 
@@ -22,7 +22,7 @@ const headline = `StartSel="${HIT_BEGINS}", StopSel="${HIT_ENDS}", MaxFragments=
 
 export interface Search { q: string, type?: string[], project?: string[], limit?: number }
 
-/** Which kinds the person may read. */
+/** What each kind needs. */
 const needs: Record<string, string> = { project: 'projects:read', task: 'tasks:read', comment: 'comments:read' }
 
 /**
@@ -61,25 +61,30 @@ export async function search (db: Db, { q, type = Object.keys(needs), project, l
   // 'offset 0' keeps it a look-up per match: for some thousands the planner would rather read the whole table.
   const row = (table: string, id: RawBuilder<unknown>) => sql`(select * from ${sql.table(table)} r where r.id = ${id} offset 0)`
 
+  // One searches where one may read tasks; of that, what else a kind needs may be given by a role in the project.
+  const seen = (kind: string, project: RawBuilder<unknown>) => {
+    const need = needs[kind] as string
+    const beyond = need === actor.byProjectRole || actor.permissions.includes(need) ? sql`` : sql`and exists (select from projects p where p.id = ${project} and ${mayInProject(actor, need)})`
+    return sql`${project} in (select id from seen) ${beyond}`
+  }
   const kinds: Record<string, RawBuilder<unknown>> = {
     project: sql`
       select 'project' as type, p.id, p.id as project_id, null::uuid as task_id, p.updated_at as at,
         case when p.code = ${code}::citext then ${FIRST} else ${rank(sql`p.search`)} end as rank
-      from projects p where (p.search @@ ${query} or p.code = ${code}::citext) and p.id in (select id from seen)`,
+      from projects p where (p.search @@ ${query} or p.code = ${code}::citext) and ${seen('project', sql`p.id`)}`,
     task: sql`
       select 'task', t.id, t.project_id, t.id, t.updated_at, ${rank(sql`t.search`)}
-      from tasks_found f cross join lateral ${row('tasks', sql`f.id`)} t where t.project_id in (select id from seen)`,
+      from tasks_found f cross join lateral ${row('tasks', sql`f.id`)} t where ${seen('task', sql`t.project_id`)}`,
     comment: sql`
       select 'comment', c.id, t.project_id, t.id, c.updated_at, ${rank(sql`c.search`)}
-      from comments_found f cross join lateral ${row('comments', sql`f.id`)} c cross join lateral ${row('tasks', sql`c.task_id`)} t where t.deleted_at is null and t.project_id in (select id from seen)`
+      from comments_found f cross join lateral ${row('comments', sql`f.id`)} c cross join lateral ${row('tasks', sql`c.task_id`)} t where t.deleted_at is null and ${seen('comment', sql`t.project_id`)}`
   }
-  const wanted = Object.keys(kinds).filter((kind) => type.includes(kind) && actor.permissions.includes(needs[kind] as string))
-  if (wanted.length === 0) return []
+  const wanted = Object.keys(kinds).filter((kind) => type.includes(kind))
   const branches = wanted.map((kind) => kinds[kind] as RawBuilder<unknown>)
   if (key !== undefined && wanted.includes('task')) {
     // A key that the task had before it was moved is one of a project that the person sees, too.
     const named = (from: RawBuilder<unknown>) => sql`
-      select 'task', t.id, t.project_id, t.id, t.updated_at, ${FIRST} from ${from} where t.deleted_at is null and t.project_id in (select id from seen)`
+      select 'task', t.id, t.project_id, t.id, t.updated_at, ${FIRST} from ${from} where t.deleted_at is null and ${seen('task', sql`t.project_id`)}`
     const keyed = (alias: string) => sql`${sql.ref(`${alias}.project_id`)} = (select p.id from projects p where p.code = ${key.code}::citext and ${visibleProject(actor)}) and ${sql.ref(`${alias}.number`)} = ${key.number}`
     branches.push(named(sql`(select * from tasks n where ${keyed('n')}) t`), named(sql`task_former_keys f join tasks t on t.id = f.task_id and ${keyed('f')}`))
   }

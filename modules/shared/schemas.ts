@@ -38,5 +38,8 @@ export const IfNoneMatch = Type.Object({
   'if-none-match': Type.Optional(Type.String({ description: 'the ETag that the caller has: 304 when it is current' }))
 })
 
+/** What a role is called in lists, for good. */
+export const RoleSlug = (description: string) => Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z][a-z0-9_-]*$', description })
+
 /** For routes that take no query parameters: any is refused by name. */
 export const NoQuery = Type.Object({}, { additionalProperties: false })

@@ -1,19 +1,32 @@
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely'
-import type { Actor } from '../../plugins/auth/index.js'
+import { rolesThatAllow, type Actor } from '../../plugins/auth/index.js'
 
 /** Open to the company, or one is a member. */
 const openTo = (userId: RawBuilder<unknown>): RawBuilder<unknown> => sql`(p.visibility = 'company' or exists (
     select from project_members m where m.project_id = p.id and m.user_id = ${userId}))`
 
+/** One's role in the project allows it. */
+const allowedByRole = (userId: string, permission: string): RawBuilder<unknown> => sql`exists (
+    select from project_members m where m.project_id = p.id and m.user_id = ${userId} and m.role in ${rolesThatAllow(permission)})`
+
 /**
  * Whether the person may see the project `p` of the query: the one place that says so, for every list, report and
- * search. Expects the table `projects` under the alias `p`.
+ * search. Expects the table `projects` under the alias `p`. For a request that only roles in projects allow, these projects are all
+ * that there is.
  * @param options.deletedToo for what outlives a project: its deltas, its log, its restoration
  */
-export function visibleProject ({ id, permissions }: Pick<Actor, 'id' | 'permissions'>, { deletedToo = false } = {}): Expression<SqlBool> {
+export function visibleProject ({ id, permissions, byProjectRole }: Pick<Actor, 'id' | 'permissions' | 'byProjectRole'>, { deletedToo = false } = {}): Expression<SqlBool> {
   const live = deletedToo ? sql`true` : sql`p.deleted_at is null`
+  if (byProjectRole !== undefined) return sql<SqlBool>`(${live} and ${allowedByRole(id, byProjectRole)})`
   if (permissions.includes('projects:read_all')) return sql<SqlBool>`${live}`
   return sql<SqlBool>`(${live} and ${openTo(sql`${id}`)})`
+}
+
+/** Whether the person may do something more in the project `p` of the query than see it. */
+export function mayInProject ({ id, permissions, scopes }: Actor, permission: string): Expression<SqlBool> {
+  if (permissions.includes(permission)) return sql<SqlBool>`true`
+  if (scopes?.includes(permission) === false) return sql<SqlBool>`false`
+  return sql<SqlBool>`${allowedByRole(id, permission)}`
 }
 
 /**

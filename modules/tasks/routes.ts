@@ -7,6 +7,7 @@ import { originOf } from '../activity/index.js'
 import { findProject } from '../projects/index.js'
 import { sendVersioned, versionsOf } from '../shared/etags.js'
 import { sendPage } from '../shared/pagination.js'
+import { anyProject, bodyNames, idIs } from '../shared/project-scope.js'
 import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { findTaskAsOf } from './as-of.js'
 import { changeTasks } from './change.js'
@@ -42,12 +43,12 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   app.get('/tasks', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: anyProject },
     schema: { operationId: 'listTasks', summary: 'Tasks of all projects that I see', tags, querystring: ListAllTasks, response: { 200: Type.Array(ref(Task)), ...problems } }
   }, (request, reply) => list(request, reply, request.query))
 
   app.get('/projects/:id/tasks', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('project') },
     schema: { operationId: 'listProjectTasks', summary: 'Tasks of one project', tags, params: IdParams, querystring: ListProjectTasks, response: { 200: Type.Array(ref(Task)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query } = request
@@ -57,12 +58,12 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: bodyNames<CreateTask>('project', ({ project_id: id }) => [id]) },
     schema: { operationId: 'createTask', summary: 'Add a task', tags, body: CreateTask, querystring: NoQuery, response: { 201: ref(Task), ...problems } }
   }, (request, reply) => app.once(request, reply, (db) => create(db, request, request.body)))
 
   app.post('/projects/:id/tasks', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('project') },
     schema: { operationId: 'createProjectTask', summary: 'Add a task to a project', tags, params: IdParams, body: CreateProjectTask, querystring: NoQuery, response: { 201: ref(Task), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     await findProject(db, { actor: request.actor, id: request.params.id }) ?? raise(new NotFound('project'))
@@ -70,7 +71,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.get('/tasks/:id', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('task') },
     schema: { operationId: 'getTask', summary: 'One task, now or as it was', tags, params: IdParams, headers: IfNoneMatch, querystring: GetTask, response: { 200: ref(Task), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { as_of: asOf } } = request
@@ -81,7 +82,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/tasks/:id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'updateTask', summary: 'Change a task', tags, params: IdParams, headers: IfMatch, body: UpdateTask, querystring: NoQuery, response: { 200: ref(Task), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, body: { base_version: baseVersion, ...set }, headers } = request
@@ -97,7 +98,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/bulk', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: bodyNames<BulkUpdate>('task', ({ changes }) => changes.map(({ id }) => id)) },
     schema: { operationId: 'changeTasks', summary: 'Change up to 500 tasks, all or none', tags, body: BulkUpdate, querystring: NoQuery, response: { 200: Type.Array(ref(Task)), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const changes = request.body.changes.map(({ id, version, set }) => ({ id: id.toLowerCase(), set, versions: version === undefined ? undefined : [version] }))
@@ -110,7 +111,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.delete('/tasks/:id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'deleteTask', summary: 'Delete a task; it can be restored', tags, params: IdParams, headers: IfMatch, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { params: { id }, headers } = request
@@ -119,7 +120,7 @@ export const taskRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/restore', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'restoreTask', summary: 'Bring a deleted task back', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Task), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { params: { id } } = request

@@ -90,6 +90,7 @@ export const BulkChange = Type.Object({
   set: TaskFields
 }, { additionalProperties: false })
 export const BulkUpdate = Type.Object({ changes: Type.Array(BulkChange, { minItems: 1, maxItems: MOST_CHANGES }) }, { additionalProperties: false })
+export type BulkUpdate = Static<typeof BulkUpdate>
 
 export const GetTask = Type.Object({
   as_of: Type.Optional(Type.String({ format: 'date-time', description: 'the task as it was then, rebuilt from the log; a time that has not come is now' }))

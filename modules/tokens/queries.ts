@@ -1,5 +1,6 @@
 import { sql, type Expression, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
+import { allowedInProjects } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { BATCH, inBatches } from '../../plugins/jobs/batches.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
@@ -74,3 +75,9 @@ export const expireApiTokens = (db: Db, { days, signal }: { days: number, signal
       select ctid from api_tokens where least(revoked_at, expires_at) < now() - ${days} * interval '1 day' limit ${BATCH} for update skip locked))`.execute(db)
   return Number(numAffectedRows)
 }, signal)
+
+/** What the roles of a person in projects allow them, in some project at least. */
+export async function listHeldInProjects (db: Db, userId: string): Promise<string[]> {
+  const { rows } = await sql<{ permission_code: string }>`select distinct permission_code from (${allowedInProjects(userId)}) held`.execute(db)
+  return rows.map(({ permission_code: code }) => code)
+}

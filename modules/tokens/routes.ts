@@ -8,7 +8,7 @@ import { NotFound, raise } from '../../plugins/errors.js'
 import { newId } from '../shared/ids.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { Deleted, IdParams, NoQuery, problems, ref } from '../shared/schemas.js'
-import { countApiTokens, createApiToken, listApiTokens, listHeldApiTokens, revokeApiToken } from './queries.js'
+import { countApiTokens, createApiToken, listApiTokens, listHeldApiTokens, listHeldInProjects, revokeApiToken } from './queries.js'
 import { checkApiToken, TooManyTokens } from './rules.js'
 import { ApiToken, CreateApiToken, HeldApiToken, NewApiToken, State } from './schemas.js'
 
@@ -43,7 +43,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { actor, body } = request
     const { API_TOKEN_MAX_DAYS: maxDays, API_TOKENS_PER_PERSON: most } = app.config
-    checkApiToken(body, { permissions: actor.permissions, now: app.clock(), maxDays })
+    const held = body.scopes.every((scope) => actor.permissions.includes(scope)) ? actor.permissions : [...actor.permissions, ...await listHeldInProjects(app.db, actor.id)]
+    checkApiToken(body, { permissions: held, now: app.clock(), maxDays })
     const id = newId()
     const { token, hash } = makeToken(id)
     const row = await app.db.transaction().execute(async (trx) => {

@@ -1,4 +1,5 @@
 import { sql, type ExpressionBuilder } from 'kysely'
+import { allowedInProjects, type Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import type { DB } from '../../plugins/database/types.generated.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
@@ -6,6 +7,7 @@ import { recordEvents, type Origin } from '../activity/index.js'
 import { GrantExceedsOwn, heldBeyond, type OnRecord } from '../shared/grants.js'
 import { newId } from '../shared/ids.js'
 import { inTransaction } from '../shared/transaction.js'
+import { visibleProject } from '../shared/visibility.js'
 import type { Static } from 'typebox'
 import type { CreateUser, UpdateUser, User } from './schemas.js'
 
@@ -116,7 +118,14 @@ export function updateUser (db: Db, { id, set, versions, origin, own, record }: 
   })
 }
 
-/** What each permission of the caller means. */
-export function describePermissions (db: Db, codes: string[]) {
-  return db.selectFrom('permissions').select(['code', 'description']).where('code', '=', sql<string>`any(${codes})`).orderBy('code').execute()
+/** What the caller may do, and what that means: in the company or, with what a role there adds, in a project. @returns undefined when they see no such project */
+export async function describePermissions (db: Db, { actor, project }: { actor: Actor, project?: string }) {
+  const { rows: [row] } = await sql<{ permissions: { code: string, description: string }[] }>`
+    select coalesce((
+      select jsonb_agg(jsonb_build_object('code', c.code, 'description', c.description) order by c.code) from permissions c
+      where c.code = any(${actor.permissions}::text[])
+        or (c.code = any(array(${allowedInProjects(actor.id, sql`m.project_id = ${project ?? null}`)})) and c.code = any(coalesce(${actor.scopes ?? null}::text[], array[c.code])))
+    ), '[]') as permissions
+    where ${project ?? null}::uuid is null or exists (select from projects p where p.id = ${project ?? null} and ${visibleProject(actor)})`.execute(db)
+  return row?.permissions
 }

@@ -7,7 +7,7 @@ import { originOf } from '../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../shared/etags.js'
 import { onRecord, watchGrants } from '../shared/grants.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
-import { Deleted, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
+import { Deleted, Id, IdParams, IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countUsers, createUser, describePermissions, findUser, listUsers, updateUser } from './queries.js'
 import { CreateUser, Department, UpdateMe, UpdateUser, User } from './schemas.js'
 
@@ -91,6 +91,6 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/me/permissions', {
     config: { permission: SELF, tokens: true },
-    schema: { operationId: 'getMyPermissions', summary: 'What I may do', tags, querystring: NoQuery, response: { 200: Type.Array(Permission), ...problems } }
-  }, async ({ actor }) => describePermissions(app.db, actor.permissions))
+    schema: { operationId: 'getMyPermissions', summary: 'What I may do in the company, or in a project', tags, querystring: Type.Object({ project: Type.Optional(Id) }, { additionalProperties: false }), response: { 200: Type.Array(Permission), ...problems } }
+  }, async ({ actor, query: { project } }) => await describePermissions(app.db, { actor, project }) ?? raise(new NotFound('project')))
 }

@@ -8,8 +8,12 @@ export interface Actor {
   email: string
   name: string
   timezone: string
-  /** What their roles allow, and no more than their token does. */
+  /** What their roles allow in the whole company, and no more than their token does. */
   permissions: string[]
+  /** What their personal access token allows, where they came with one. */
+  scopes?: string[]
+  /** What the request is about to do, when only their roles in projects allow it: queries see no project but those. */
+  byProjectRole?: string
   /** When what signed them in is no longer good, where the proof does not say so itself: nobody is remembered for longer. */
   until?: string
 }
@@ -57,5 +61,5 @@ export async function findActor (db: Db, proof: Proof): Promise<Actor | undefine
   if (actor === undefined) return undefined
   const { secret_hash: hash, scopes, ...person } = actor
   if ('tokenHash' in proof.by && (hash === undefined || !timingSafeEqual(hash, Buffer.from(proof.by.tokenHash, 'hex')))) return undefined
-  return scopes === undefined ? person : { ...person, permissions: person.permissions.filter((code) => scopes.includes(code)) }
+  return scopes === undefined ? person : { ...person, scopes, permissions: person.permissions.filter((code) => scopes.includes(code)) }
 }

@@ -13,11 +13,16 @@ import { Refused, type BearerKind } from './bearers.js'
 import { devIdentity, header } from './dev-headers.js'
 import { linkIdentity, type Linking } from './identities.js'
 import { issuerKind } from './issuers.js'
+import { maySomewhere } from './project-roles.js'
 
 export type { Actor, Proof } from './actor.js'
+export { allowedInProjects, rolesThatAllow } from './project-roles.js'
 
 /** Declared by routes that touch only what is the caller's own. */
 export const SELF = 'self'
+
+/** What a request names that is a project or in one: to tell what is not for the caller from what is not there. */
+export type InProject = (request: FastifyRequest) => { kind: string, ids: string[] } | undefined
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,6 +37,11 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission that a caller needs, or SELF. Every route has one, or is in `public-routes.ts`. */
     permission?: string
+    /**
+     * For what is about projects: the permission counts where a role in the project gives it, too. Every query of such a route
+     * goes through `visibleProject`, which sees those projects only then. Says what the request names, if anything.
+     */
+    inProject?: InProject
     /**
      * Whether a personal access token may use the route. When left out: what needs a permission, if that is in its scopes,
      * and nothing of what is the caller's own (SELF), for which there is no scope.
@@ -53,7 +63,7 @@ function isPublic ({ method, url }: Pick<RouteOptions, 'method' | 'url'>): boole
 
 /**
  * Signs a request in (`request.actor`) and checks the permission that its route declares: 401 without an identity, 403
- * without the permission. By a bearer token of some kind or, outside production, the development headers. A route that is
+ * without the permission; where only a role in some projects gives it, the request goes on and sees those projects only. By a bearer token of some kind or, outside production, the development headers. A route that is
  * neither public nor declares a permission stops the start.
  */
 export default fp(async function auth (app) {
@@ -126,7 +136,7 @@ export default fp(async function auth (app) {
     }
   })
   app.addHook('onRequest', async (request, reply) => {
-    const { permission } = request.routeOptions.config
+    const { permission, inProject } = request.routeOptions.config
     if (permission === undefined) return
     await signIn(request, reply)
     app.rateLimits.count(request, reply, 'identity')
@@ -135,9 +145,11 @@ export default fp(async function auth (app) {
       app.security(request, 'permission_refused', { reason: 'personal access token' })
       throw new NotByToken()
     }
-    if (permission !== SELF && !request.actor.permissions.includes(permission)) {
+    if (permission === SELF || request.actor.permissions.includes(permission)) return
+    if (inProject === undefined || !await maySomewhere(app.db, request.actor, permission)) {
       app.security(request, 'permission_refused', { permission })
       throw new Forbidden(permission)
     }
+    request.actor = { ...request.actor, byProjectRole: permission } // another: what is remembered of a person is for all requests
   })
 }, { name: 'auth', dependencies: ['settings', 'database', 'errors', 'rate-limit'] })

@@ -13,6 +13,7 @@ const byConstraint: Record<string, Refusal> = {
   users_last_administrator: { status: 409, code: 'EDEN_LAST_ADMINISTRATOR', detail: 'somebody must be able to do everything: the last active administrator stays' },
   roles_slug_key: refuse(409, 'EDEN_SLUG_TAKEN', 'slug', 'is taken by another role'),
   user_roles_role_id_fkey: { status: 409, code: 'EDEN_ROLE_HELD', detail: 'people hold this role: take it from them first' },
+  project_members_role_fkey: { status: 409, code: 'EDEN_ROLE_HELD', detail: 'people have this role in projects: give them another one first' },
   projects_code_key: refuse(409, 'EDEN_CODE_TAKEN', 'code', 'is taken by another project'),
   companies_name_key: refuse(409, 'EDEN_COMPANY_NAME_TAKEN', 'name', 'belongs to another company'),
   contacts_email_key: refuse(409, 'EDEN_EMAIL_TAKEN', 'email', 'belongs to another contact of the company'),

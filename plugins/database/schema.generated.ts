@@ -289,7 +289,8 @@ export const expectedSchema: DatabaseSchema = {
     ],
     "permissions": [
       "code",
-      "description"
+      "description",
+      "in_projects"
     ],
     "project_counters": [
       "last_task_number",
@@ -728,6 +729,7 @@ export const expectedSchema: DatabaseSchema = {
     "notifications.user_id": "uuid not null",
     "permissions.code": "text not null",
     "permissions.description": "text not null",
+    "permissions.in_projects": "boolean not null default false",
     "project_counters.last_task_number": "integer not null default 0",
     "project_counters.project_id": "uuid not null",
     "project_members.added_by": "uuid not null",
@@ -1007,6 +1009,7 @@ export const expectedSchema: DatabaseSchema = {
     "notifications_unread": "CREATE INDEX notifications_unread ON public.notifications USING btree (user_id, created_at DESC, id DESC) WHERE (read_at IS NULL)",
     "permissions_pkey": "CREATE UNIQUE INDEX permissions_pkey ON public.permissions USING btree (code)",
     "project_counters_pkey": "CREATE UNIQUE INDEX project_counters_pkey ON public.project_counters USING btree (project_id)",
+    "project_members_by_role": "CREATE INDEX project_members_by_role ON public.project_members USING btree (role)",
     "project_members_by_user": "CREATE INDEX project_members_by_user ON public.project_members USING btree (user_id, project_id)",
     "project_members_pkey": "CREATE UNIQUE INDEX project_members_pkey ON public.project_members USING btree (project_id, user_id)",
     "projects_by_created_at": "CREATE INDEX projects_by_created_at ON public.projects USING btree (created_at DESC, id DESC) WHERE (deleted_at IS NULL)",
@@ -1250,7 +1253,7 @@ export const expectedSchema: DatabaseSchema = {
     "project_members.project_members_added_by_fkey": "FOREIGN KEY (added_by) REFERENCES users(id) ON DELETE RESTRICT",
     "project_members.project_members_pkey": "PRIMARY KEY (project_id, user_id)",
     "project_members.project_members_project_id_fkey": "FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE",
-    "project_members.project_members_role_known": "CHECK ((role = ANY (ARRAY['manager'::text, 'member'::text, 'viewer'::text])))",
+    "project_members.project_members_role_fkey": "FOREIGN KEY (role) REFERENCES roles(slug) ON DELETE RESTRICT",
     "project_members.project_members_user_id_fkey": "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT",
     "projects.projects_code_form": "CHECK ((code ~ '^[[:alnum:]][[:alnum:]._-]{0,31}$'::citext))",
     "projects.projects_created_by_fkey": "FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE RESTRICT",

@@ -336,6 +336,7 @@ export interface NotificationSettings {
 export interface Permissions {
   code: string;
   description: string;
+  in_projects: Generated<boolean>;
 }
 
 export interface ProjectCounters {

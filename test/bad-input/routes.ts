@@ -42,6 +42,7 @@ const department = oneOf('Operations')
 const whom = commaListOf({ ...uuid, good: 'me' }, 50)
 const word = commaListOf(text('task', { 'other case': 'Task', 'two words': 'a b', 'too long': 'x'.repeat(41), SQL: "task';--" }), 20)
 
+const slug = (good: string) => ({ good, bad: { ...code.bad, 'an upper case': 'Estimator', 'one too long': 'x'.repeat(64), 'a dot': 'a.b' } })
 const projectFields = { code, name: line(200), description: prose(20000), status: oneOf('active'), visibility: oneOf('company') }
 const taskFields = {
   title: line(500),
@@ -157,7 +158,7 @@ export const routes: Record<string, Row> = {
   'DELETE /api/users/{id}/roles/{role}': { ids: { id: 'user', role: 'role' }, orSlug: ['role'] },
   'GET /api/permissions': {},
   'GET /api/roles': { query: page('name', 'text') },
-  'POST /api/roles': { body: { slug: { good: 'estimator', bad: { ...code.bad, 'an upper case': 'Estimator', 'one too long': 'x'.repeat(64), 'a dot': 'a.b' } }, ...roleFields }, required: ['slug', 'name'] },
+  'POST /api/roles': { body: { slug: slug('estimator'), ...roleFields }, required: ['slug', 'name'] },
   'GET /api/roles/{id}': { ids: { id: 'role' } },
   'PATCH /api/roles/{id}': { ids: { id: 'role' }, body: roleFields, ifMatch: true },
   'DELETE /api/roles/{id}': { ids: { id: 'role' }, ifMatch: true },
@@ -198,7 +199,7 @@ export const routes: Record<string, Row> = {
   'DELETE /api/projects/{id}': { ...project, ifMatch: true },
   'POST /api/projects/{id}/restore': project,
   'GET /api/projects/{id}/members': { ...project, query: page('name', 'text') },
-  'PUT /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' }, body: { role: oneOf('member') }, required: ['role'], unknown: { user_id: [422, 'EDEN_UNKNOWN_USER'] } },
+  'PUT /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' }, body: { role: slug('member') }, required: ['role'], unknown: { user_id: [422, 'EDEN_UNKNOWN_USER'] } },
   'DELETE /api/projects/{id}/members/{user_id}': { ids: { id: 'project', user_id: 'user' } },
   'GET /api/projects/{id}/activity': { ...project, query: activityFilters },
 

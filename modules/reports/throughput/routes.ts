@@ -3,6 +3,7 @@ import { InvalidValue, withMembers } from '../../../plugins/errors.js'
 import { reportAnswers, sendReport } from '../answer.js'
 import { throughput } from './queries.js'
 import { Throughput, ThroughputQuery, type Span } from './schemas.js'
+import { anyProject } from '../../shared/project-scope.js'
 
 /** The most lines of one report: a year of days and some more. */
 const MOST_LINES = 400
@@ -19,7 +20,7 @@ function refuseTooLong ({ from, to, per = 'week' }: ThroughputQuery, now: Date):
 
 export const throughputRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/throughput', {
-    config: { permission: 'reports:read' },
+    config: { permission: 'reports:read', inProject: anyProject },
     schema: { operationId: 'reportThroughput', summary: 'How much came and was finished, and how long it took', tags: ['reports'], querystring: ThroughputQuery, response: reportAnswers(Throughput) }
   }, async (request, reply) => {
     const { actor, query: { format: _format, ...query } } = request

@@ -2,10 +2,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { reportAnswers, sendReport } from '../answer.js'
 import { workload } from './queries.js'
 import { Workload, WorkloadQuery } from './schemas.js'
+import { anyProject } from '../../shared/project-scope.js'
 
 export const workloadRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/workload', {
-    config: { permission: 'reports:read' },
+    config: { permission: 'reports:read', inProject: anyProject },
     schema: { operationId: 'reportWorkload', summary: 'What each person has on their plate', tags: ['reports'], querystring: WorkloadQuery, response: reportAnswers(Workload) }
   }, async (request, reply) => {
     const { actor, query: { format: _format, ...query } } = request

@@ -8,6 +8,7 @@ import { originOf } from '../../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../../shared/etags.js'
 import { newId } from '../../shared/ids.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { idIs } from '../../shared/project-scope.js'
 import { Deleted, IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findTask, type View } from '../queries.js'
 import { giveUp } from './collect.js'
@@ -32,7 +33,7 @@ export const attachmentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.register(uploadRoute)
 
   app.get('/tasks/:id/attachments', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('task') },
     schema: { operationId: 'listAttachments', summary: 'The files of a task', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Attachment)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -45,7 +46,7 @@ export const attachmentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/attachments/:id', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('attachment') },
     schema: { operationId: 'getAttachment', summary: 'What is known of a file', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Attachment), ...problems } }
   }, async (request, reply) => {
     const attachment = await findAttachment(app.db, { id: request.params.id, actor: request.actor }) ?? raise(new NotFound('attachment'))
@@ -54,7 +55,7 @@ export const attachmentRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/attachments/:id/content', {
     compress: false, // or lengths and ranges would be of something else
-    config: { permission: 'tasks:read', untimed: true },
+    config: { permission: 'tasks:read', inProject: idIs('attachment'), untimed: true },
     schema: {
       operationId: 'getAttachmentContent',
       summary: 'The bytes of a file, to be saved',
@@ -75,7 +76,7 @@ export const attachmentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/attachments/:id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('attachment') },
     schema: { operationId: 'deleteAttachment', summary: 'Take a file away', tags, params: IdParams, headers: IfMatch, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { actor, params: { id }, headers } = request
@@ -91,7 +92,7 @@ const uploadRoute: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(multipart)
 
   app.post('/tasks/:id/attachments', {
-    config: { permission: 'tasks:write', untimed: true },
+    config: { permission: 'tasks:write', inProject: idIs('task'), untimed: true },
     schema: { operationId: 'createAttachment', summary: 'Add a file to a task', tags, params: IdParams, consumes: ['multipart/form-data'], form: Upload, querystring: NoQuery, response: { 201: ref(Attachment), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id: taskId } } = request

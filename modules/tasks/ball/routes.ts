@@ -6,6 +6,7 @@ import { NotFound, raise, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { idIs } from '../../shared/project-scope.js'
 import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { changeTasks } from '../change.js'
 import { taskTag } from '../columns.js'
@@ -24,7 +25,7 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const viewOf = ({ actor }: FastifyRequest): View => ({ actor, now: app.clock() })
 
   app.get('/tasks/:id/ball', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('task') },
     schema: { operationId: 'listHolds', summary: 'Where the ball has been, and for how long', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Hold)), ...problems } }
   }, async (request, reply) => {
     const { params: { id }, query: { count, ...page } } = request
@@ -38,7 +39,7 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/ball', {
-    config: { permission: 'ball:pass' },
+    config: { permission: 'ball:pass', inProject: idIs('task') },
     schema: { operationId: 'passBall', summary: 'Hand the ball over', tags, params: IdParams, headers: IfMatch, body: PassBall, querystring: NoQuery, response: { 201: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { params: { id }, body: { to_user_id: user, to_company_id: company, to_contact_id: contact, ...handover }, headers } = request
@@ -55,7 +56,7 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.post('/tasks/:id/ball/ack', {
-    config: { permission: 'ball:pass' },
+    config: { permission: 'ball:pass', inProject: idIs('task') },
     schema: { operationId: 'acknowledgeBall', summary: 'Say that I have seen the ball in my court', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { params: { id } } = request
@@ -67,7 +68,7 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.post('/tasks/:id/ball/nudge', {
-    config: { permission: 'ball:pass' },
+    config: { permission: 'ball:pass', inProject: idIs('task') },
     preValidation: async (request) => { request.body ??= {} }, // there need be nothing to say
     schema: { operationId: 'nudgeHolder', summary: 'Remind whoever holds the ball', tags, params: IdParams, body: NudgeHolder, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
@@ -92,12 +93,12 @@ export const ballRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   app.post('/tasks/:id/ball/pause', {
-    config: { permission: 'ball:pass' },
+    config: { permission: 'ball:pass', inProject: idIs('task') },
     schema: { operationId: 'pauseBall', summary: 'Stop the holder\'s clock, and say why', tags, params: IdParams, body: PauseBall, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, (db) => pauseOrResume(db, request, request.params.id, request.body.reason)))
 
   app.post('/tasks/:id/ball/resume', {
-    config: { permission: 'ball:pass' },
+    config: { permission: 'ball:pass', inProject: idIs('task') },
     schema: { operationId: 'resumeBall', summary: 'Let the holder\'s clock go on', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Hold), ...problems } }
   }, (request, reply) => app.once(request, reply, (db) => pauseOrResume(db, request, request.params.id)))
 }

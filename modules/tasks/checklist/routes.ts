@@ -5,6 +5,7 @@ import { NotFound, raise } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { idIs } from '../../shared/project-scope.js'
 import { Deleted, IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findTask, type View } from '../queries.js'
 import { addItem, countItems, findItem, listItems, removeItem, reorderItems, updateItem, type By } from './queries.js'
@@ -20,7 +21,7 @@ export const checklistRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const by = (request: FastifyRequest): By => ({ actor: request.actor, origin: originOf(request) })
 
   app.get('/tasks/:id/checklist', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('task') },
     schema: { operationId: 'listChecklist', summary: 'The steps of a task, in their order', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(ChecklistItem)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -33,7 +34,7 @@ export const checklistRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/checklist', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'addChecklistItem', summary: 'Add a step at the end', tags, params: IdParams, body: AddChecklistItem, querystring: NoQuery, response: { 201: ref(ChecklistItem), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { params: { id: taskId }, body: { label } } = request
@@ -42,7 +43,7 @@ export const checklistRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.patch('/checklist/:id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('checklist_item') },
     schema: { operationId: 'updateChecklistItem', summary: 'Change a step, or tick it off', tags, params: IdParams, headers: IfMatch, body: UpdateChecklistItem, querystring: NoQuery, response: { 200: ref(ChecklistItem), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, body: set, headers } = request
@@ -52,7 +53,7 @@ export const checklistRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/checklist/:id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('checklist_item') },
     schema: { operationId: 'removeChecklistItem', summary: 'Remove a step', tags, params: IdParams, headers: IfMatch, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { params: { id }, headers } = request
@@ -62,7 +63,7 @@ export const checklistRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/checklist/reorder', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'reorderChecklist', summary: 'Put the steps into an order', tags, params: IdParams, body: ReorderChecklist, querystring: NoQuery, response: { 200: Type.Array(ref(ChecklistItem)), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id: taskId }, body: { ids } } = request

@@ -7,7 +7,7 @@ import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
 import { setDeleted } from '../../shared/soft-delete.js'
 import { lookAgain } from '../../shared/transaction.js'
-import { visibleProject } from '../../shared/visibility.js'
+import { mayInProject, visibleProject } from '../../shared/visibility.js'
 import { mentionsIn } from './rules.js'
 import type { Comment, CommentRevision } from './schemas.js'
 
@@ -155,7 +155,7 @@ async function changeComment (db: Db, { id, body, versions, actor, origin }: Edi
 /** Deletes a comment softly, or brings it back: the author may, unless a moderator deleted it, and who moderates. */
 export function setCommentDeleted (db: Db, { id, deleted, versions, actor, origin }: { id: string, deleted: boolean, versions?: number[], actor: Actor, origin: Origin }): Promise<void> {
   const permission = 'comments:moderate'
-  const may = actor.permissions.includes(permission) ? sql<SqlBool>`true` : sql<SqlBool>`(x.author_id = ${actor.id} and (x.deleted_by is null or x.deleted_by = x.author_id))`
+  const may = sql<SqlBool>`(${mayInProject(actor, permission)} or (x.author_id = ${actor.id} and (x.deleted_by is null or x.deleted_by = x.author_id)))`
   return setDeleted(db, {
     table: 'comments',
     entityType: 'comment',

@@ -6,6 +6,7 @@ import { NotFound, raise } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { etag, sendVersioned, stale, versionsOf } from '../../shared/etags.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { idIs } from '../../shared/project-scope.js'
 import { Deleted, IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findTask, type View } from '../queries.js'
 import { countComments, countRevisions, createComment, findComment, listComments, listRevisions, setCommentDeleted, updateComment } from './queries.js'
@@ -20,7 +21,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const viewOf = ({ actor }: FastifyRequest): View => ({ actor, now: app.clock() })
 
   app.get('/tasks/:id/comments', {
-    config: { permission: 'comments:read' },
+    config: { permission: 'comments:read', inProject: idIs('task') },
     schema: { operationId: 'listComments', summary: 'What people say about a task', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Comment)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -33,7 +34,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/comments', {
-    config: { permission: 'comments:write' },
+    config: { permission: 'comments:write', inProject: idIs('task') },
     schema: { operationId: 'createComment', summary: 'Say something about a task', tags, params: IdParams, body: WriteComment, querystring: NoQuery, response: { 201: ref(Comment), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id: taskId }, body: { body } } = request
@@ -42,7 +43,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.get('/comments/:id', {
-    config: { permission: 'comments:read' },
+    config: { permission: 'comments:read', inProject: idIs('comment') },
     schema: { operationId: 'getComment', summary: 'One comment', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Comment), ...problems } }
   }, async (request, reply) => {
     const comment = await findComment(app.db, { id: request.params.id, actor: request.actor }) ?? raise(new NotFound('comment'))
@@ -50,7 +51,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/comments/:id/history', {
-    config: { permission: 'comments:read' },
+    config: { permission: 'comments:read', inProject: idIs('comment') },
     schema: { operationId: 'listCommentHistory', summary: 'Every text that a comment had', tags, params: IdParams, querystring: historyQuery, response: { 200: Type.Array(ref(CommentRevision)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -63,7 +64,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/comments/:id', {
-    config: { permission: 'comments:write' },
+    config: { permission: 'comments:write', inProject: idIs('comment') },
     schema: { operationId: 'updateComment', summary: 'Change my comment', tags, params: IdParams, headers: IfMatch, body: WriteComment, querystring: NoQuery, response: { 200: ref(Comment), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, body: { body }, headers } = request
@@ -75,7 +76,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/comments/:id', {
-    config: { permission: 'comments:write' },
+    config: { permission: 'comments:write', inProject: idIs('comment') },
     schema: { operationId: 'deleteComment', summary: 'Delete a comment; it can be restored', tags, params: IdParams, headers: IfMatch, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { actor, params: { id }, headers } = request
@@ -84,7 +85,7 @@ export const commentRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/comments/:id/restore', {
-    config: { permission: 'comments:write' },
+    config: { permission: 'comments:write', inProject: idIs('comment') },
     schema: { operationId: 'restoreComment', summary: 'Bring a deleted comment back', tags, params: IdParams, querystring: NoQuery, response: { 200: ref(Comment), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id } } = request

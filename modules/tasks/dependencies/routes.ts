@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { NotFound, raise, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { pageParameters, sendPage } from '../../shared/pagination.js'
+import { idIs } from '../../shared/project-scope.js'
 import { Deleted, Id, IdParams, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findTask, type View } from '../queries.js'
 import { addDependency, countDependencies, listDependencies, removeDependency } from './queries.js'
@@ -19,7 +20,7 @@ export const dependencyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const viewOf = ({ actor }: FastifyRequest): View => ({ actor, now: app.clock() })
 
   app.get('/tasks/:id/dependencies', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: idIs('task') },
     schema: { operationId: 'listDependencies', summary: 'What a task waits for, and what waits for it', tags, params: IdParams, querystring: listQuery, response: { 200: Type.Array(ref(Dependency)), ...problems } }
   }, async (request, reply) => {
     const { actor, params: { id }, query: { count, ...page } } = request
@@ -32,7 +33,7 @@ export const dependencyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/tasks/:id/dependencies', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'addDependency', summary: 'Let another task wait for this one', tags, params: IdParams, body: AddDependency, querystring: NoQuery, response: { 201: ref(Dependency), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id }, body: { blocks_id: blockedId } } = request
@@ -43,7 +44,7 @@ export const dependencyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.delete('/tasks/:id/dependencies/:blocks_id', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'removeDependency', summary: 'Let another task wait for this one no more', tags, params: pairParams, querystring: NoQuery, response: { 200: ref(Deleted), ...problems } }
   }, async (request) => {
     const { actor, params: { id: blockerId, blocks_id: blockedId } } = request

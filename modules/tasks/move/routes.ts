@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { NotFound, withMembers } from '../../../plugins/errors.js'
 import { originOf } from '../../activity/index.js'
 import { stale, versionsOf } from '../../shared/etags.js'
+import { idIs } from '../../shared/project-scope.js'
 import { IdParams, IfMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { taskTag } from '../columns.js'
 import { unknownParent, unknownProject } from '../errors.js'
@@ -30,7 +31,7 @@ const errors: Record<MoveRefused, (moved: Moved) => Error> = {
 
 export const moveRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/tasks/:id/move', {
-    config: { permission: 'tasks:write' },
+    config: { permission: 'tasks:write', inProject: idIs('task') },
     schema: { operationId: 'moveTask', summary: 'Move a task, with all that is under it, to another project', tags: ['tasks'], params: IdParams, headers: IfMatch, body: MoveTask, querystring: NoQuery, response: { 200: ref(Task), ...problems } }
   }, (request, reply) => app.once(request, reply, async (db) => {
     const { actor, params: { id }, body: to, headers } = request

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { originOf } from '../../activity/index.js'
 import { sendVersioned, stale, versionsOf } from '../../shared/etags.js'
+import { anyProject } from '../../shared/project-scope.js'
 import { IfMatch, IfNoneMatch, NoQuery, problems, ref } from '../../shared/schemas.js'
 import { findPolicy, setPolicy } from './policy.js'
 import { BallPolicy, SetBallPolicy } from './schemas.js'
@@ -9,7 +10,7 @@ const tags = ['ball']
 
 export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/ball-policy', {
-    config: { permission: 'tasks:read' },
+    config: { permission: 'tasks:read', inProject: anyProject },
     schema: { operationId: 'getBallPolicy', summary: 'What is expected of whoever has a ball', tags, headers: IfNoneMatch, querystring: NoQuery, response: { 200: ref(BallPolicy), ...problems } }
   }, async (request, reply) => sendVersioned(request, reply, await findPolicy(app.db)))
 
