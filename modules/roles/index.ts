@@ -3,6 +3,8 @@ import { grantRoutes } from './grant-routes.js'
 import { roleRoutes } from './routes.js'
 import { Permission, Role } from './schemas.js'
 
+export { listPermissions, setUserRole } from './queries.js'
+
 /** What roles allow, and who holds them. */
 export default fp(async function roles (app) {
   for (const schema of [Permission, Role]) app.addSchema(schema)

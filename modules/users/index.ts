@@ -3,7 +3,7 @@ import { preferenceRoutes } from './preferences/routes.js'
 import { Preferences } from './preferences/schemas.js'
 import { userRoutes } from './routes.js'
 
-export { findUser, updateUser } from './queries.js'
+export { createUser, findUser, updateUser } from './queries.js'
 export { Department, User } from './schemas.js'
 
 /** The people of the company, and what each may change of themselves. */

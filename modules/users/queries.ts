@@ -50,8 +50,7 @@ const typed = sql.raw('email citext, name text, job_title text, phone text, depa
 const names = sql.raw('email, name, job_title, phone, department, timezone, locale, is_active')
 
 /** Adds a person, who may do nothing yet, and records the event. */
-export function createUser (db: Db, { values, origin, record }: { values: CreateUser, origin: Origin, record: OnRecord }): Promise<UserRow> {
-  const id = newId()
+export function createUser (db: Db, { id = newId(), values, origin, record }: { id?: string, values: CreateUser, origin: Origin, record: OnRecord }): Promise<UserRow> {
   return inTransaction(db, async (trx) => {
     await sql`
     with after as (

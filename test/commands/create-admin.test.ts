@@ -27,6 +27,8 @@ await t.test('makes an administrator who signs in; a second time changes nothing
   t.same(await run(['ADA.one@example.com', 'Somebody Else'], 'another password of theirs'), ['Ada One (ada.one@example.com) is an administrator already', 'their password stays as it is'])
   t.equal((await login('ada.one@example.com', WORDS)).statusCode, 200)
   t.match(await s.query("select actor_id, details from audit_events where event = 'administrator_made'"), [{ actor_id: null, details: { command: 'user:create-admin', is_new: true } }])
+  await s.app.events.settled()
+  t.same((await s.get('/api/changes?limit=200')).filter(({ data }: any) => data.request_id === 'user:create-admin').map(({ type }: any) => type), ['user.created', 'user.role_given'], 'who follows the changes hears of it')
 })
 
 await t.test('makes an administrator of somebody who is there', async (t) => {
