@@ -1,18 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { generateSchema, generateTypes, schemaFile, typesFile } from '../commands/generate-types.js'
 import { migrateToLatest } from '../commands/migrate.js'
-import { createMigrator, knownMigrations } from '../plugins/database/migrator.js'
+import { runMigration } from '../plugins/database/apply.js'
+import { knownMigrations, releaseMigrations, withMigrationConnection } from '../plugins/database/migrator.js'
 import { constraintNames } from '../plugins/database/refusals.js'
 import { createTestDatabase, emptyDatabase, execute } from './database.js'
-
-function connect (t: Test, url: string): Kysely<any> {
-  const db = new Kysely<any>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 1 }) }) })
-  t.teardown(() => db.destroy())
-  return db
-}
 
 /** Everything of the schema that a migration could leave behind or forget, one line each. */
 async function schema (url: string): Promise<string[]> {
@@ -44,13 +38,10 @@ await t.test('up, all the way down, and up again is the same schema', async (t) 
   const before = await schema(url)
   t.ok(before.length > 300, `${before.length} lines`)
 
-  const migrator = createMigrator(connect(t, url))
   const names = await knownMigrations()
-  for (const name of [...names].reverse()) {
-    const { error, results } = await migrator.migrateDown()
-    t.equal(error, undefined)
-    t.match(results, [{ migrationName: name, direction: 'Down', status: 'Success' }])
-  }
+  await withMigrationConnection(url, async (db) => {
+    for (const name of [...names].reverse()) await runMigration(db, 'down', name, { provider: releaseMigrations })
+  })
   const client = new pg.Client(url)
   await client.connect()
   const { rows } = await client.query("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S') and relname not like 'kysely%' union all select proname from pg_proc where pronamespace = 'public'::regnamespace")

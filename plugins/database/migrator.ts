@@ -1,7 +1,7 @@
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import { Logger, runMigrations } from 'graphile-worker'
-import { FileMigrationProvider, Kysely, Migrator, sql, type MigrationProvider } from 'kysely'
+import { FileMigrationProvider, Kysely, sql, type MigrationProvider } from 'kysely'
 import pg from 'pg'
 import { applyPending, type ApplyOptions } from './apply.js'
 import { connectionOptions } from './client.js'
@@ -14,11 +14,6 @@ const migrationFolder = path.join(import.meta.dirname, '..', '..', 'migrations')
 
 /** The migrations of this release. */
 export const releaseMigrations: MigrationProvider = new FileMigrationProvider({ fs, path, migrationFolder })
-
-/** A migrator over `migrations/`; its methods return `{ error, results }` and do not throw. */
-export function createMigrator (db: Kysely<any>, provider: MigrationProvider = releaseMigrations): Migrator {
-  return new Migrator({ db, provider })
-}
 
 /** The names of the migrations that this release was built with, oldest first. */
 export async function knownMigrations (): Promise<string[]> {

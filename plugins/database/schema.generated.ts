@@ -1254,6 +1254,7 @@ export const expectedSchema: DatabaseSchema = {
     "project_members.project_members_pkey": "PRIMARY KEY (project_id, user_id)",
     "project_members.project_members_project_id_fkey": "FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE",
     "project_members.project_members_role_fkey": "FOREIGN KEY (role) REFERENCES roles(slug) ON DELETE RESTRICT",
+    "project_members.project_members_role_known": "CHECK ((role ~ '^[a-z][a-z0-9_-]{0,62}$'::text))",
     "project_members.project_members_user_id_fkey": "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT",
     "projects.projects_code_form": "CHECK ((code ~ '^[[:alnum:]][[:alnum:]._-]{0,31}$'::citext))",
     "projects.projects_created_by_fkey": "FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE RESTRICT",

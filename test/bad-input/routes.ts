@@ -176,7 +176,7 @@ export const routes: Record<string, Row> = {
     },
     ifMatch: true
   },
-  'GET /api/me/permissions': {},
+  'GET /api/me/permissions': { query: { project: uuid } },
   'GET /api/me/sessions': {},
   'DELETE /api/me/sessions/{id}': { ids: { id: 'session' } },
 
