@@ -37,6 +37,8 @@ export interface OutgoingRules {
   lookup?: (host: string) => Promise<string[]>
   /** Whether an address may be connected to; a test lets its own server be one of those. */
   mayConnect?: (address: string) => boolean
+  /** Certificates of authorities, as PEM, instead of those that Node knows. */
+  authorities?: string
   /** Ports that may be connected to: not those of databases and mail. */
   mayUsePort?: (port: number) => boolean
 }
@@ -125,7 +127,8 @@ async function askOnce (url: URL, { method = 'GET', headers = {}, body, maxBytes
       agent: false,
       signal,
       // The certificate is the name's; an address has no server name.
-      ...isIP(host) === 0 ? { servername: host } : {}
+      ...isIP(host) === 0 ? { servername: host } : {},
+      ...rules.authorities === undefined ? {} : { ca: rules.authorities }
     } satisfies https.RequestOptions, (answer) => {
       const chunks: Buffer[] = []
       let size = 0

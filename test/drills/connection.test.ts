@@ -1,17 +1,14 @@
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import dns from 'node:dns'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../app.js'
-import { run } from '../../embedded/run.js'
 import { ConfigError, parseConfig, type Config } from '../../plugins/config.js'
 import { causeOf } from '../../plugins/database/causes.js'
 import { createPool, poolerOf } from '../../plugins/database/client.js'
+import { makeCertificate, withCertificates } from '../certificates.js'
 import { eventually, QUIET, startApp, type TestApp } from '../helper.js'
 import { takeLog, type LogLine } from '../logs.js'
 
@@ -142,8 +139,6 @@ async function recovers (t: Test, app: FastifyInstance, email: string): Promise<
 }
 
 /** One database for all drills: each leaves it as it was. */
-// Before the first test: the file ends by itself when it waits for something else in between.
-const openssl = (await run('openssl', ['version'])).code === 0
 const s = await startApp(t)
 
 await t.test('a database that refuses or is away: each way has a name, and ends by itself', async (t) => {
@@ -190,13 +185,8 @@ await t.test('unknown host', async (t) => {
   await says(t, await appOn(t, s, { DATABASE_URL: url.href }), s.admin.email, { code: 'host_unknown', runbook: CONNECTION })
 })
 
-await t.test('TLS refused, and a certificate that nobody knows', { skip: openssl ? false : 'openssl is not installed: apt-get install openssl' }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'eden-test-tls-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const made = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile, '-out', certFile, '-days', '2', '-subj', '/CN=eden', '-addext', 'subjectAltName=IP:127.0.0.1'])
-  t.equal(made.code, 0, made.stderr)
-  const certificate = { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') }
+await t.test('TLS refused, and a certificate that nobody knows', withCertificates, async (t) => {
+  const certificate = await makeCertificate(t, 'IP:127.0.0.1')
   const demanding = (url: string) => {
     const changed = new URL(url)
     changed.searchParams.set('sslmode', 'require')

@@ -1,8 +1,10 @@
 /** What the service asks of addresses that somebody gave it: never anything behind its own walls. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
+import { makeCertificate, withCertificates } from '../certificates.js'
 import { isPublic } from '../../plugins/outgoing/addresses.js'
 import { checkOutgoingUrl, fetchOutside, OutgoingFailed, OutgoingRefused, type OutgoingRules } from '../../plugins/outgoing/index.js'
 
@@ -120,4 +122,33 @@ await t.test('an answer that is too large, too slow or broken is none', async (t
   await t.rejects(get('/ok', { timeoutMs: 100 }, { lookup: () => new Promise(() => {}) }), OutgoingFailed, 'nor may a resolver take for ever')
   server.closeAllConnections()
   await t.rejects(get('http://good.example.com:1025/ok'), { name: 'OutgoingFailed', message: 'it cannot be reached' })
+})
+
+await t.test('over TLS the certificate is that of the name, though the connection goes to an address', withCertificates, async (t) => {
+  const certificate = await makeCertificate(t, 'DNS:good.example.com')
+  const served: { name: unknown, host: unknown, url: unknown }[] = []
+  const secure = createSecureServer(certificate, (request, response) => {
+    const { servername: name } = request.socket as { servername?: string }
+    served.push({ name, host: request.headers.host, url: request.url })
+    const to = new URL(String(request.url), 'https://x').searchParams.get('to')
+    response.writeHead(to === null ? 200 : 302, to === null ? {} : { location: to }).end()
+  })
+  secure.listen(0, '127.0.0.1')
+  await once(secure, 'listening')
+  t.teardown(() => { secure.closeAllConnections(); secure.close() })
+  const { port: securePort } = secure.address() as AddressInfo
+  const ask = (host: string, path = '/hook', authorities: string | undefined = certificate.cert) =>
+    fetchOutside(`https://${host}:${securePort}${path}`, { method: 'GET', redirects: 2 }, { ...rules, httpsOnly: true, authorities })
+
+  t.equal((await ask('good.example.com')).status, 200)
+  t.same(served, [{ name: 'good.example.com', host: `good.example.com:${securePort}`, url: '/hook' }])
+  const untrusted = { name: 'OutgoingFailed', message: 'it cannot be reached' }
+  await t.rejects(ask('other.example.com'), untrusted, 'it is not this one\'s')
+  await t.rejects(ask('127.0.0.1'), untrusted, 'nor the address\'s')
+  await t.rejects(fetchOutside(`https://good.example.com:${securePort}/hook`, {}, { ...rules, httpsOnly: true }), untrusted, 'and nobody knows who signed it')
+  await t.rejects(fetchOutside(`https://good.example.com:${port}/ok`, {}, rules), untrusted, 'what speaks no TLS is not spoken to without')
+  for (const to of [`http://good.example.com:${port}/ok`, 'https://inside.example.com/', 'https://169.254.169.254/latest/meta-data']) {
+    await t.rejects(ask('good.example.com', `/hook?to=${encodeURIComponent(to)}`), OutgoingRefused, to)
+  }
+  t.equal(asked.length, 0, 'a redirect leads out of TLS to nobody')
 })
