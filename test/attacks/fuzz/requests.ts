@@ -55,11 +55,15 @@ function whoAsks (random: Random): Who {
   return 'admin'
 }
 
-/** One request to an operation. */
-export function requestTo (operation: Operation, random: Random, world: World): Asked {
+/** How many of a hundred requests are made of one that would succeed, after what that needs was done. */
+const PREPARED = 20
+
+/** One request to an operation. @param sure that it is right, and by one who may */
+export async function requestTo (operation: Operation, random: Random, world: World, sure = false): Promise<Asked> {
   const { route, method, path, parameters, body: schema, takesFile } = operation
-  const mode: Mode = random.pick(['right', 'right', 'right', 'almost', 'almost', 'hostile'])
-  const who = whoAsks(random)
+  const mode: Mode = sure ? 'right' : random.pick(['right', 'right', 'right', 'almost', 'almost', 'hostile'])
+  const who = sure ? 'admin' : whoAsks(random)
+  const prepared = sure || random.chance(PREPARED / 100) ? await world.prepare(route, who) : undefined
   const known = (name: string) => world.known(name === 'cursor' ? `cursor ${route}` : name)
   // Where it is wrong: one of the parameters, or the body.
   const spots = [...parameters.map(({ name, in: where }) => `${where} ${name}`), ...(schema === undefined ? [] : ['body', 'body', 'body']), ...(takesFile ? ['file'] : []), ...(mode === 'hostile' ? ['raw query', 'header', 'raw body'] : [])]
@@ -70,13 +74,13 @@ export function requestTo (operation: Operation, random: Random, world: World): 
     return rightValue(one.schema, random, known, one.name)
   }
 
-  let url = path
+  let url = prepared === undefined || wrong?.startsWith('path') === true ? path : prepared.path
   const query: string[] = []
   const headers: Record<string, string> = {}
   const share = random.pick([0, 0.1, 0.25, 0.5])
   for (const one of parameters) {
     const isWrong = `${one.in} ${one.name}` === wrong
-    if (one.in !== 'path' && !one.required && !isWrong && !random.chance(one.in === 'header' ? 0.15 : share)) continue
+    if (one.in !== 'path' && !one.required && !isWrong && (sure || !random.chance(one.in === 'header' ? 0.15 : share))) continue
     const value = valueOf(one)
     if (!isWrong && Array.isArray(value) && value.length === 0) continue // has no text: nothing between commas is one empty text
     if (one.in === 'header') headers[one.name] = forHeader(value)
@@ -101,7 +105,7 @@ export function requestTo (operation: Operation, random: Random, world: World): 
     body = wrong === 'file' && random.chance(0.3) ? form.body.subarray(0, random.below(form.body.length)) : form.body
     Object.assign(headers, form.headers)
   } else if (schema !== undefined) {
-    body = toJson(wrong !== 'body' ? rightValue(schema, random, known) : mode === 'almost' ? nearMiss(schema, random, known) : poisoned(schema, random, known))
+    body = toJson(wrong !== 'body' ? prepared?.body ?? rightValue(schema, random, known) : mode === 'almost' ? nearMiss(schema, random, known) : poisoned(schema, random, known))
     headers['content-type'] = 'application/json'
   }
   if (wrong === 'raw body' && method !== 'GET') {
@@ -109,7 +113,7 @@ export function requestTo (operation: Operation, random: Random, world: World): 
     else body ??= '{}'
     headers['content-type'] = random.chance(0.7) ? 'application/json' : random.pick(types)
   }
-  const oddOnes = wrong === 'header' ? 2 : random.chance(0.15) ? 1 : 0
+  const oddOnes = wrong === 'header' ? 2 : !sure && random.chance(0.15) ? 1 : 0
   for (let i = 0; i < oddOnes; i++) {
     const name = random.pick(Object.keys(odd))
     if (name !== 'content-length' || wrong === 'header') headers[name] = random.pick(odd[name] as string[])

@@ -3,9 +3,12 @@ import { createHash } from 'node:crypto'
 import { givePassword, PASSWORD } from '../../accounts.js'
 import { routes, type Resource } from '../../bad-input/routes.js'
 import type { Person, TestApp } from '../../helper.js'
-import { things } from '../../route-fixtures.js'
+import { requestOf, things, type Things } from '../../route-fixtures.js'
 
 export type Who = 'admin' | 'manager' | 'member' | 'viewer' | 'outsider' | 'nobody' | 'token' | 'weak token' | 'session'
+/** Good enough for the service, as the tests' usual one is not. */
+const OTHER_PASSWORD = 'another long pass phrase'
+
 /** How often each asks, of a hundred. */
 export const shares: Record<Who, number> = { admin: 42, manager: 14, member: 14, viewer: 6, outsider: 5, nobody: 4, token: 6, 'weak token': 3, session: 6 }
 
@@ -39,12 +42,17 @@ const named: Record<string, Resource | 'link'> = {
 /** What a POST to a path makes, by the last part of it. */
 const made: Record<string, Resource> = { users: 'user', roles: 'role', projects: 'project', companies: 'company', contacts: 'contact', tasks: 'task', comments: 'comment', checklist: 'item', attachments: 'attachment', tokens: 'token', runs: 'run' }
 
+/** The path and the body of a request that is to succeed. */
+export interface Prepared { path: string, body?: unknown }
+
 export interface World {
   headersOf: (who: Who) => Record<string, string>
   /** What fields of this name should hold. */
   known: (name: string) => readonly unknown[] | undefined
   /** Ids for a parameter of a route's path. */
   idsFor: (route: string, parameter: string) => readonly string[]
+  /** Does what a route needs before it can succeed for somebody; undefined when that cannot be done. */
+  prepare: (route: string, who: Who) => Promise<Prepared | undefined>
   /** Takes in what an answer tells of: new things, new tokens, the next page. */
   learn: (route: string, status: number, body: any, link: unknown) => void
   /** New people and new things, beside the old ones: the fuzz sends people away and deletes what it can. */
@@ -60,6 +68,10 @@ export async function createWorld (s: TestApp): Promise<World> {
   }
   const expires = new Date(Date.now() + 86_400_000).toISOString()
   let headers: Record<Who, Record<string, string>> | undefined
+  let people: Partial<Record<Who, Person>> = {}
+  let ids: Things
+  /** What only works with a secret, or for who is there, which `route-fixtures.ts` does not know. */
+  let secrets: Record<string, object> = {}
   let renewals = 0
   const codes = (await s.query<{ code: string }>('select code from permissions order by 1')).map(({ code }) => code)
   const jobs = (await s.get<{ job?: string, name?: string }[]>('/api/admin/jobs/')).map((one) => one.job ?? one.name)
@@ -67,11 +79,13 @@ export async function createWorld (s: TestApp): Promise<World> {
 
   world.renew = async () => {
     renewals++
+    // No instance does jobs here: a run that waits would be in the way of the next for ever.
+    await s.query("update job_runs set state = 'failed', finished_at = now() where state = 'waiting'")
     const [admin, manager, member, viewer, outsider] = await Promise.all(['admin', 'manager', 'member', 'viewer', 'manager'].map((role) => s.addPerson(role))) as [Person, Person, Person, Person, Person]
     for (const one of [admin, member]) await givePassword(s, one)
-    const ids = await things(s, { members: [[manager, 'manager'], [member, 'member'], [viewer, 'viewer'], [admin, 'manager']], author: member })
+    ids = await things(s, { members: [[manager, 'manager'], [member, 'member'], [viewer, 'viewer'], [admin, 'manager']], author: admin }) // who asks most
     for (const [kind, id] of Object.entries(ids)) add(kind === 'parent' ? 'task' : kind, id)
-    add('user', outsider.id, viewer.id, member.id, manager.id, admin.id)
+    add('user', outsider.id, viewer.id, member.id, manager.id, admin.id, ids.user) // the last is mostly asked for, and nobody here
     add('email', outsider.email, viewer.email, member.email, manager.email, admin.email)
     add('project', (await s.addProject()).id)
     const token = async (person: Person, scopes: string[]) => {
@@ -86,11 +100,21 @@ export async function createWorld (s: TestApp): Promise<World> {
     const signedIn = json()
     add('refresh_token', signedIn.refresh_token)
     add('session', (await s.query('select id from sessions where user_id = $1', [member.id]))[0]?.id)
-    for (const [person, purpose] of [[member, 'password_reset'], [viewer, 'invitation']] as const) {
+    const [reset, invitation] = await Promise.all(([[member, 'password_reset'], [viewer, 'invitation']] as const).map(async ([person, purpose]) => {
       const link = createHash('sha256').update(`${purpose} ${renewals}`).digest('base64url')
       await s.query("insert into account_links (token_hash, user_id, purpose, expires_at) values (sha256(convert_to($1, 'UTF8')), $2, $3, now() + interval '1 day')", [link, person.id, purpose])
       add('link', link)
+      return link
+    }))
+    secrets = {
+      'POST /api/auth/login': { email: member.email, password: PASSWORD },
+      'POST /api/auth/refresh': { refresh_token: signedIn.refresh_token },
+      'POST /api/auth/password': { current_password: PASSWORD, new_password: OTHER_PASSWORD },
+      'POST /api/auth/password/reset': { token: reset, new_password: OTHER_PASSWORD },
+      'POST /api/auth/invitations': { email: viewer.email },
+      'POST /api/auth/invitations/accept': { token: invitation, password: OTHER_PASSWORD }
     }
+    people = { admin, manager, member, viewer, outsider, token: admin, 'weak token': admin, session: member }
     const by = (person: Person) => ({ 'x-dev-email': person.email })
     const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
     headers = { admin: by(admin), manager: by(manager), member: by(member), viewer: by(viewer), outsider: by(outsider), nobody: {}, token: bearer(strong), 'weak token': bearer(weak), session: bearer(signedIn.access_token) }
@@ -100,7 +124,7 @@ export async function createWorld (s: TestApp): Promise<World> {
   world.known = (name) => {
     if (name === 'scopes' || name === 'permissions') return codes
     if (name === 'job') return jobs
-    if (name === 'password' || name === 'current_password' || name === 'new_password') return [PASSWORD, 'another long pass phrase']
+    if (name === 'password' || name === 'current_password' || name === 'new_password') return [PASSWORD, OTHER_PASSWORD]
     if (name === 'version' || name === 'base_version') return [1, 2, 3]
     if (name === 'if-match' || name === 'if-none-match') return ['"1"', '"1"', '*', '"2", "3"', 'W/"1"']
     if (name === 'expires_at') return [expires]
@@ -115,6 +139,15 @@ export async function createWorld (s: TestApp): Promise<World> {
     const kind = routes[route]?.ids?.[parameter] ?? 'task'
     const pool = pools[kind] ?? []
     return [...pool, ...Array(4).fill(pool.slice(0, 2)).flat(), ...(routes[route]?.orSlug?.includes(parameter) === true ? ['viewer', 'member'] : [])]
+  }
+  world.prepare = async (route, who) => {
+    try {
+      const { url, body } = await requestOf(s, route, ids, people[who] ?? s.admin)
+      return { path: url.split('?', 1)[0] as string, body: secrets[route] ?? body }
+    } catch (error) {
+      if (/ answered 5/.test(String(error))) throw error
+      return undefined // what it needs was deleted, or is refused to them
+    }
   }
   world.learn = (route, status, body, link) => {
     if (body?.refresh_token !== undefined) add('refresh_token', body.refresh_token)
