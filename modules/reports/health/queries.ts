@@ -15,12 +15,13 @@ export async function projectHealth (db: Db, { actor, now }: Asking, { person, .
   const counted = people === undefined
     ? countsPerProject(actor, 'status', filter)
     : sql`select t.project_id, t.status as key, count(*) as count from tasks t join projects p on p.id = t.project_id where ${wanted} group by 1, 2`
+  // Materialized: a planner that has no statistics yet would count again for each project.
   const { rows } = await sql<Static<typeof ProjectHealth>>`
-    with open as (
+    with open as materialized (
       select t.project_id as id, count(*), count(*) filter (where t.due_sort < ${now}) as overdue, count(*) filter (where t.last_activity_at <= ${stalledSince}) as stalled,
         count(*) filter (where not ${isHeld}) as nobodys, min(t.ball_since) filter (where ${isHeld}) as oldest
       from tasks t join projects p on p.id = t.project_id where t.is_open and ${wanted} group by 1
-    ), worth_doing as (
+    ), worth_doing as materialized (
       select c.project_id as id, sum(c.count) as count, coalesce(sum(c.count) filter (where c.key = 'done'), 0) as done
       from (${counted}) c where c.key <> 'closed' group by 1 having sum(c.count) > 0
     )
