@@ -158,6 +158,7 @@ await t.test('a body that is no form with one file is refused, and leaves nothin
     ['a field before', field + text, 'EDEN_VALIDATION'],
     ['a field after', text.replace('--the-boundary--', field + '--the-boundary--'), 'EDEN_VALIDATION'],
     ['another part', formWith(pdf, 'a.pdf', 'picture').body, 'EDEN_VALIDATION'],
+    ['a part without a name', formWith(pdf, 'a.pdf', '').body, 'EDEN_VALIDATION'],
     ['a prototype', formWith(pdf, 'a.pdf', '__proto__').body, 'EDEN_MALFORMED_BODY'],
     ['no parts', '--the-boundary--\r\n', 'EDEN_VALIDATION'],
     ['an empty body', '', 'EDEN_VALIDATION']
@@ -165,6 +166,7 @@ await t.test('a body that is no form with one file is refused, and leaves nothin
   for (const [what, body, code] of cases) {
     const answer = await s.ask('POST', url, { body, headers: good.headers })
     t.match(answer.json(), { status: 400, code }, `${what}: ${answer.body}`)
+    t.notOk(answer.json().errors?.some(({ path }: { path: string }) => path === ''), what)
   }
   t.match((await s.ask('POST', url, { body: good.body, headers: { 'content-type': 'multipart/form-data' } })).json(), { status: 400, code: 'EDEN_MALFORMED_BODY' }, 'no boundary')
   t.match((await s.ask('POST', url, { body: { file: 'x' } })).json(), { status: 415, code: 'EDEN_UNSUPPORTED_MEDIA_TYPE' })

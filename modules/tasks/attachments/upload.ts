@@ -14,7 +14,11 @@ const FORM_BYTES = 65_536
 /** A file that has come in, and what it is. */
 export interface Received { incoming: Incoming, name: string, contentType: string }
 
-const wrongPart = (path: string, message: string) => withMembers(new InvalidValue(`${path} ${message}`), { errors: [{ path, message }] })
+/** @param path the name of the part; one without a name is told by what it is */
+function wrongPart (path: string, message: string) {
+  const named = path || 'a part without a name'
+  return withMembers(new InvalidValue(`${named} ${message}`), { errors: [{ path: named, message }] })
+}
 
 /**
  * Takes the one file of a form in. It is on the local disk then, and the caller's to keep or forget; when this throws,
