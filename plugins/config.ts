@@ -20,6 +20,7 @@ const variables = {
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 104857600, default: 1048576, description: 'the largest request body' }),
   BODY_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 60000, description: 'the longest that a request body may take to arrive, except files' }),
   UPLOAD_SILENCE_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 30000, description: 'the longest that a file on its way in may stand still' }),
+  ANSWER_SILENCE_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 30000, description: 'the longest that an answer on its way out may stand still because nobody takes it' }),
   HEADERS_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 600000, default: 15000, description: 'the longest that a connection may take to send the headers of a request, from when it opens or sends the first of them' }),
   KEEP_ALIVE_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 3600000, default: 72000, description: 'the longest that a connection is kept open between requests: longer than a proxy in front does' }),
   MAX_CONNECTIONS: Type.Integer({ minimum: 10, maximum: 1000000, default: 10000, description: 'the most connections at once: one more is closed as it comes' }),

@@ -28,6 +28,7 @@ import securityHeaders from './security-headers.js'
 import settings, { type Clock } from './settings.js'
 import shutdown from './shutdown.js'
 import slowBodies from './slow-bodies.js'
+import slowReaders from './slow-readers.js'
 import storage from './storage/index.js'
 import validation from './validation.js'
 import version from './version.js'
@@ -41,6 +42,7 @@ export async function registerPlugins (app: FastifyInstance, options: { config: 
   await app.register(requestContext) // before whatever may ask the database
   await app.register(shutdown) // before whatever may answer: in the end every answer closes its connection
   await app.register(slowBodies) // before whatever may wait for a body
+  await app.register(slowReaders) // before whatever may answer
   await app.register(securityHeaders) // headers on every answer, refusals included
   await app.register(limits) // before whatever reads a URL
   await app.register(crossOrigin) // before auth: a preflight carries no identity

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { MAX_JSON_DEPTH, MAX_URL_LENGTH } from '../../plugins/limits.js'
-import { eventually, startApp, type TestApp } from '../helper.js'
+import { eventually, formWith, startApp, type TestApp } from '../helper.js'
 import { takeLog } from '../logs.js'
 
-const s = await startApp(t, { environment: { LOG_LEVEL: 'warn', HEADERS_TIMEOUT_MS: '500', BODY_TIMEOUT_MS: '500', KEEP_ALIVE_TIMEOUT_MS: '500', MAX_CONNECTIONS: '50' } })
+const s = await startApp(t, { environment: { LOG_LEVEL: 'warn', HEADERS_TIMEOUT_MS: '500', BODY_TIMEOUT_MS: '500', KEEP_ALIVE_TIMEOUT_MS: '500', ANSWER_SILENCE_MS: '1000', MAX_CONNECTIONS: '50' } })
 const lines = takeLog(s.app)
 await s.app.listen({ host: '127.0.0.1', port: 0 })
 const { port } = s.app.server.address() as AddressInfo
@@ -123,6 +123,32 @@ await t.test('many connections that stand idle keep nobody out for long, and non
   await eventually(() => text().includes('{"status":"ok"}'))
   await closed // kept alive, and then no longer than KEEP_ALIVE_TIMEOUT_MS, and the second that Node adds
   t.match(text(), /^HTTP\/1\.1 200 OK\r\n/)
+})
+
+await t.test('who takes nothing of an answer is cut off; who takes it slowly gets it whole', async (t) => {
+  const SIZE = 16_000_000 // more than the system takes over for a client that does not read
+  const task = await s.addTask((await s.addProject()).id)
+  const { id } = (await s.ask('POST', `/api/tasks/${task.id}/attachments`, formWith(Buffer.alloc(SIZE, 'x'), 'long.txt'))).json()
+  const request = `GET /api/attachments/${id}/content HTTP/1.1\r\nHost: x\r\nX-Dev-Email: ${s.admin.email}\r\nConnection: close\r\n\r\n`
+
+  const { socket: idle } = await open(t)
+  idle.pause()
+  idle.write(request)
+  await eventually(async () => await connections() === 0)
+
+  const { socket: slow, closed } = await open(t)
+  let taken = 0
+  slow.on('data', (chunk: Buffer) => {
+    taken += chunk.length
+    slow.pause()
+  })
+  const sips = setInterval(() => slow.resume(), 10)
+  const since = performance.now()
+  slow.write(request)
+  await closed
+  clearInterval(sips)
+  t.ok(taken > SIZE, `${taken} bytes`)
+  t.ok(performance.now() - since > 1000, 'longer than it may stand still')
 })
 
 await t.test('none of it was a failure of the service', async (t) => {
