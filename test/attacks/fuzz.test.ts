@@ -124,6 +124,7 @@ await t.test('whatever is sent to an operation, its answer is one that the docum
     while (asked < count && faults.size < MOST_FAULTS) {
       const number = asked++
       if (number > 0 && number % RENEW_EVERY === 0) await world.renew()
+      await world.steady()
       // Many at once also ask the very same thing twice.
       await turn(atOnce > 1 && number % 3 === 2 ? number - 1 : number)
     }

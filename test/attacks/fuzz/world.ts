@@ -57,6 +57,8 @@ export interface World {
   learn: (route: string, status: number, body: any, link: unknown) => void
   /** New people and new things, beside the old ones: the fuzz sends people away and deletes what it can. */
   renew: () => Promise<void>
+  /** Until they are all there, when somebody is making them. */
+  steady: () => Promise<void>
 }
 
 /** @param s whose own administrator only makes what is asked for, and is in nobody's reach by id */
@@ -77,7 +79,13 @@ export async function createWorld (s: TestApp): Promise<World> {
   const jobs = (await s.get<{ job?: string, name?: string }[]>('/api/admin/jobs/')).map((one) => one.job ?? one.name)
   const world = {} as World
 
+  let renewing: Promise<void> | undefined
+  world.steady = async () => renewing
   world.renew = async () => {
+    renewing ??= renew().finally(() => { renewing = undefined })
+    await renewing
+  }
+  async function renew () {
     renewals++
     // No instance does jobs here: a run that waits would be in the way of the next for ever.
     await s.query("update job_runs set state = 'failed', finished_at = now() where state = 'waiting'")
