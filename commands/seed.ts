@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { seedDatabase, type SeedProgress } from '../demo/index.js'
 import type { Config } from '../plugins/config.js'
+import { schemaState } from '../plugins/database/apply.js'
+import { releaseMigrations, withMigrationConnection } from '../plugins/database/migrator.js'
 import { localFilesFolder } from '../plugins/storage/index.js'
 import { DEMO_PASSWORD, demoPasswordHash } from './demo-password.js'
 
@@ -9,13 +11,15 @@ const usage = 'usage: npm run seed -- [--tasks 1..20000000] [--seed N]'
 /**
  * Fills the database with the demo company at any scale, and says how far it is.
  * @param argv the words after the command's name
- * @throws TypeError or RangeError for a wrong argument; DatabaseHoldsRealData
+ * @throws TypeError or RangeError for a wrong argument; Error where migrations are pending; DatabaseHoldsRealData
  */
 export async function seed (connectionString: string, argv: string[], config: Config): Promise<void> {
   const { values } = parseArgs({ args: argv, options: { tasks: { type: 'string', default: '600' }, seed: { type: 'string', default: '1' } } })
   const tasks = wholeNumber('--tasks', values.tasks, 1, 20_000_000)
   const number = wholeNumber('--seed', values.seed, 0, Number.MAX_SAFE_INTEGER)
 
+  const { pending } = await withMigrationConnection(connectionString, (db) => schemaState(db, releaseMigrations))
+  if (pending.length > 0) throw new Error(`${pending.length} ${pending.length === 1 ? 'migration is' : 'migrations are'} pending: npm run db:push`)
   const started = performance.now()
   const onProgress = createProgressLine(process.stdout, started)
   const counts = await seedDatabase(connectionString, { tasks, seed: number, passwordHash: await demoPasswordHash(config), filesFolder: localFilesFolder(config), onProgress })
