@@ -4,7 +4,7 @@ export interface Totals { passed: number, failed: number, skipped: number }
 /** Of a failure's YAML: not the markers, not what the stack says again, and of a process only how it ended. */
 function isWorthReading (line: string, ofProcess: boolean): boolean {
   if (ofProcess) return /^(exitCode|signal|timeout|reason|message|error):/.test(line)
-  return !/^(---|\.\.\.|at:|test:.*)$|^ {2}(fileName|lineNumber|columnNumber|typeName|methodName|functionName|isToplevel|isConstructor):/.test(line)
+  return !/^(---|\.\.\.|at:|test:.*)$|^ {2,4}(generated|fileName|lineNumber|columnNumber|typeName|methodName|functionName|isToplevel|isConstructor):/.test(line)
 }
 
 /**

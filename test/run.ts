@@ -1,8 +1,9 @@
 /**
- * What `npm test` runs: a PostgreSQL for this run only, a migrated template in it, then tap over the test files.
+ * What `npm test` runs: a PostgreSQL for this run only, a migrated template in it, everything compiled once, then tap over the
+ * test files.
  *
  *   npm test                                    the whole suite, and the floor for coverage
- *   npm test -- test/modules/tasks.test.ts      some files; any other argument goes to tap as well
+ *   npm test -- test/modules/tasks.test.ts      some files, or those of a folder
  *
  *   TEST_DATABASE_URL   a server to use instead of starting one; its user may create databases
  *   PG_BIN              the bin folder of another PostgreSQL to start, such as /usr/lib/postgresql/15/bin
@@ -11,17 +12,17 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { realpath } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { migrateToLatest } from '../commands/migrate.js'
 import { startThrowawayCluster } from '../embedded/index.js'
-import { coverageOf } from './coverage.js'
+import { isAlive } from '../embedded/postmaster.js'
+import { compile } from './compile.js'
+import { coverageOf, type CoverageFolders } from './coverage.js'
 import { databaseUrl } from './database.js'
 import { createReport, type Totals } from './report.js'
 
@@ -33,12 +34,13 @@ const root = join(import.meta.dirname, '..')
 /** Says what it found on the last line, for people and for CI; resolves to the exit code. */
 async function main (args: string[]): Promise<number> {
   const seed = Number(process.env.EDEN_TEST_SEED || randomInt(1, 1_000_000))
+  const files = await filesOf(args)
   const { url, description, stop } = await server()
   try {
     const { template, run, drop } = await prepare(url)
     console.log(`${description}; files in random order, EDEN_TEST_SEED=${seed} repeats it\n`)
     try {
-      return await runTap(args, seed, { EDEN_TEST_ADMIN_URL: url, EDEN_TEST_TEMPLATE: template, EDEN_TEST_RUN: run })
+      return await runFiles(shuffled(files, seed), args.length === 0, { EDEN_TEST_ADMIN_URL: url, EDEN_TEST_TEMPLATE: template, EDEN_TEST_RUN: run })
     } finally {
       await drop()
     }
@@ -84,45 +86,80 @@ async function prepare (url: string) {
   return { run, template, drop }
 }
 
-async function runTap (args: string[], seed: number, env: Record<string, string>): Promise<number> {
-  if (interruption.code !== undefined) throw new Error('interrupted')
-  const whole = args.length === 0
-  const jobs = process.env.EDEN_TEST_JOBS || String(availableParallelism())
-  // tap shuffles with Math.random and takes no seed, so its process is given a seeded one; the tests keep their own.
-  const random = `let s=${seed}>>>0;Math.random=()=>{s=(s+0x6D2B79F5)|0;let t=Math.imul(s^s>>>15,1|s);t=t+Math.imul(t^t>>>7,61|t)^t;return((t^t>>>14)>>>0)/4294967296}`
-  await leaveOutCompiler()
-  const child = spawn(process.execPath, [
-    `--import=data:text/javascript,${encodeURIComponent(random)}`, await realpath(join(root, 'node_modules/.bin/tap')),
-    '--shuffle', `--jobs=${jobs}`, '--reporter=tap', ...(whole ? [] : ['--disable-coverage']), ...args
-  ], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
-  interruption.child = child
-  const report = createReport((line) => { console.log(line) })
+/**
+ * The test files that are asked for, as paths below the root.
+ * @throws Error when there is none
+ */
+async function filesOf (args: string[]): Promise<string[]> {
+  const all = (await readdir(join(root, 'test'), { recursive: true })).filter((name) => name.endsWith('.test.ts')).map((name) => `test/${name}`).sort()
+  if (args.length === 0) return all
+  return [...new Set(args.flatMap((arg) => {
+    const asked = relative(root, arg)
+    const found = all.filter((name) => name === asked || name.startsWith(`${asked}/`))
+    if (found.length === 0) throw new Error(`no test file: ${arg}`)
+    return found
+  }))]
+}
+
+/** In an order that the seed decides. */
+function shuffled (files: string[], seed: number): string[] {
+  let state = seed >>> 0
+  const random = () => { // mulberry32
+    state = (state + 0x6D2B79F5) | 0
+    let mixed = Math.imul(state ^ state >>> 15, 1 | state)
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, 61 | mixed) ^ mixed
+    return ((mixed ^ mixed >>> 14) >>> 0) / 4294967296
+  }
+  return files.map((file) => ({ file, at: random() })).sort((a, b) => a.at - b.at).map(({ file }) => file)
+}
+
+/** A folder of this run only, below the root because packages are found from there; those of runs that were killed are removed first. */
+async function runFolder (): Promise<string> {
+  const parent = join(root, '.tap')
+  await mkdir(parent, { recursive: true })
+  for (const name of await readdir(parent)) {
+    const pid = Number(/^run-(\d+)-/.exec(name)?.[1])
+    if (pid && !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true })
+  }
+  return mkdtemp(join(parent, `run-${process.pid}-`))
+}
+
+async function runFiles (files: string[], whole: boolean, env: Record<string, string>): Promise<number> {
+  const folder = await runFolder()
   try {
-    const ended = new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)))
-    for await (const line of createInterface({ input: child.stdout })) report.line(line)
-    return await summarize(report.totals, interruption.code ?? await ended, whole)
+    const compiled = join(folder, 'compiled')
+    const collected = join(folder, 'coverage')
+    await compile(root, compiled)
+    await mkdir(collected)
+    if (interruption.code !== undefined) throw new Error('interrupted')
+    const child = spawn(process.execPath, [join(compiled, 'test/tap.js'), ...files], {
+      cwd: root,
+      env: { EDEN_TEST_JOBS: String(availableParallelism()), ...process.env, ...env, ...(whole ? { EDEN_TEST_COVERAGE: collected, EDEN_TEST_COMPILED: compiled } : {}) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true
+    })
+    interruption.child = child
+    const report = createReport((line) => { console.log(line) })
+    try {
+      const ended = new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)))
+      for await (const line of createInterface({ input: child.stdout })) report.line(line)
+      const code = interruption.code ?? await ended
+      return await summarize(report.totals, code, whole ? { compiled, collected, written: join(folder, 'report') } : undefined)
+    } finally {
+      killGroup(child)
+    }
   } finally {
-    killGroup(child)
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
-/**
- * tap builds itself anew without the plugin that `.taprc` leaves out, but goes on with it for the run that notices: on a new
- * machine the whole suite would compile everything twice.
- */
-async function leaveOutCompiler (): Promise<void> {
-  if (existsSync(join(root, '.tap/plugins'))) return
-  const build = spawn(process.execPath, [await realpath(join(root, 'node_modules/.bin/tap')), 'build'], { cwd: root, stdio: 'ignore' })
-  await once(build, 'close') // without it everything works too, only slower
-}
-
 /** The verdict; `N passed, N failed` stands alone on the last line. */
-async function summarize (totals: Totals, code: number, whole: boolean): Promise<number> {
+async function summarize (totals: Totals, code: number, coverage: CoverageFolders | undefined): Promise<number> {
   const { passed, skipped } = totals
   // A file that crashes or hangs can fail the run without a failed assertion.
   let failed = Math.max(totals.failed, code === 0 ? 0 : 1)
-  if (whole && failed === 0) {
-    const { percent, lines } = await coverageOf(join(root, '.tap/coverage'), join(root, '.tap/report'))
+  if (coverage !== undefined && failed === 0) {
+    const { percent, lines } = await coverageOf(coverage)
     console.log(`\n${percent.toFixed(1)} % of ${lines} lines run by the tests; the floor is ${coverageFloor} %`)
     if (percent < coverageFloor) failed++
   }
@@ -142,16 +179,16 @@ function takeSignals (): void {
     process.on(signal, () => {
       if (interruption.code !== undefined) return
       interruption.code = code
-      interruption.child?.kill('SIGTERM')
+      killGroup(interruption.child, 'SIGTERM')
       setTimeout(() => { killGroup(interruption.child) }, 5000).unref()
     })
   }
 }
 
-/** Ends whatever tap or a test file left running in tap's process group. */
-function killGroup (child: ChildProcess | undefined): void {
+/** Ends whatever runs in tap's process group: test files, and what they left running. */
+function killGroup (child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    if (child?.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    if (child?.pid !== undefined) process.kill(-child.pid, signal)
   } catch { /* nothing is left of it */ }
 }
 

@@ -15,6 +15,7 @@ import { causes } from '../plugins/database/causes.js'
 import { securityEvents } from '../plugins/security.js'
 import { createTestDatabase, databaseUrl, emptyDatabase, execute } from './database.js'
 import { eventually, JWT_SECRET, QUIET } from './helper.js'
+import { server } from './program.js'
 import { anchorsOf, blocksOf, commandsOf, differs, proseOf, rowsOf, sectionOf, statementsOf, type Block } from './runbook-blocks.js'
 
 const root = path.join(import.meta.dirname, '..')
@@ -93,7 +94,7 @@ async function projectFolder (t: Test): Promise<string> {
 async function serve (t: Test, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
   const file = path.join(cwd, 'eden-erp.log')
   const log = await open(file, 'w')
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], { cwd, env, stdio: ['ignore', log.fd, log.fd] })
+  const child = spawn(process.execPath, server, { cwd, env, stdio: ['ignore', log.fd, log.fd] })
   await log.close()
   t.teardown(async () => {
     child.kill('SIGKILL')
@@ -149,7 +150,7 @@ await t.test('every command of the runbook and of the checklist does what it say
   const url = await createTestDatabase(t as never)
   await seedDatabase(url, { tasks: 200, seed: 1 })
   const files = path.join(cwd, 'files')
-  const common = { PATH: process.env.PATH, DATABASE_URL: url, JWT_SECRET, METRICS_TOKEN, FILES_DIR: files, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+  const common = { PATH: process.env.PATH, DATABASE_URL: url, JWT_SECRET, METRICS_TOKEN, FILES_DIR: files }
   const base = await serve(t, cwd, { ...common, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', JOBS_ENABLED: 'false', PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0', DB_SLOW_QUERY_MS: '1', DB_SLOW_QUERY_PLANS: 'true' })
   await goWrong(url, base, path.join(cwd, 'eden-erp.log'))
   const env = { ...common, PORT: new URL(base).port, SMOKE_TIMEOUT_MS: '60000', SMOKE_METRICS_TOKEN: METRICS_TOKEN, npm_config_update_notifier: 'false' }

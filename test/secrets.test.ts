@@ -11,7 +11,6 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import t from 'tap'
 import { buildApp } from '../app.js'
 import { parseConfig } from '../plugins/config.js'
@@ -19,6 +18,7 @@ import { errorForLog, messageForLog } from '../plugins/error-log.js'
 import { createTestDatabase } from './database.js'
 import { eventually, formWith, QUIET, startApp } from './helper.js'
 import { takeLog } from './logs.js'
+import { server } from './program.js'
 import { startSmtp } from './smtp.js'
 
 const markers = new Map<string, string>()
@@ -223,9 +223,9 @@ await t.test('in production a process says JSON lines and nothing else, and no s
   const url = new URL(await createTestDatabase(t as never))
   url.searchParams.set('application_name', mark('parameter of DATABASE_URL'))
   const start = (environment: Record<string, string>) => {
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(import.meta.dirname, '../server.ts')], {
+    const child = spawn(process.execPath, server, {
       cwd: tmpdir(),
-      env: { PATH: process.env['PATH'], _TAPJS_PROCESSINFO_COVERAGE_: '0', NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', MAIL_FROM: 'x@example.com', LOG_LEVEL: 'trace', ...variables, FILES_STORAGE: 'local', FILES_DIR: s.app.config.FILES_DIR, DATABASE_URL: url.href, ...environment },
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', MAIL_FROM: 'x@example.com', LOG_LEVEL: 'trace', ...variables, FILES_STORAGE: 'local', FILES_DIR: s.app.config.FILES_DIR, DATABASE_URL: url.href, ...environment },
       stdio: ['ignore', 'pipe', 'pipe']
     })
     t.teardown(() => { child.kill('SIGKILL') })

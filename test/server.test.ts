@@ -8,16 +8,15 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createTestDatabase, execute } from './database.js'
 import { eventually } from './helper.js'
-
-const root = path.join(import.meta.dirname, '..')
+import { server } from './program.js'
 
 interface Served { child: ChildProcess, base: string, ended: Promise<{ code: number | null, output: string }> }
 
 /** Runs server.ts with this environment and no other, in a folder where there may be a `.env`. */
 function start (environment: Record<string, string | undefined>, cwd = tmpdir()): { child: ChildProcess, output: () => string, ended: Promise<{ code: number | null, output: string }> } {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], {
+  const child = spawn(process.execPath, server, {
     cwd,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, _TAPJS_PROCESSINFO_COVERAGE_: '0', NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let output = ''

@@ -2,18 +2,17 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { migrateToLatest, releaseMigrations } from '../../plugins/database/migrator.js'
 import { createTestDatabase } from '../database.js'
+import { server } from '../program.js'
 import { openSse, type SseClient } from '../sse.js'
 import { startBalancer, type Balancer } from './balancer.js'
 
 t.setTimeout(600_000) // six processes start, one after the other, which takes a loaded machine its time
-const root = path.join(import.meta.dirname, '..', '..')
 /** How long an instance goes on after SIGTERM: many probes' worth, on a slow machine too. */
 const SHUTDOWN_DELAY_MS = 5000
 /** From SIGTERM to the end, with room for a loaded machine. */
@@ -25,12 +24,11 @@ interface Instance { child: ChildProcess, port: number, ended: Promise<{ code: n
 
 /** A real process of the service, once the balancer gives it requests. */
 async function startInstance (t: Test, url: string, balancer: Balancer): Promise<Instance> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], {
+  const child = spawn(process.execPath, server, {
     cwd: tmpdir(),
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
-      _TAPJS_PROCESSINFO_COVERAGE_: '0',
       NODE_ENV: 'development',
       HOST: '127.0.0.1',
       PORT: '0',

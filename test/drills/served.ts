@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { server } from '../program.js'
 import type { Request } from './preload.js'
 
 /** The service in a process of its own. */
@@ -24,12 +24,11 @@ export interface Served {
 export async function serve ({ environment, heapMebibytes }: { environment: Record<string, string>, heapMebibytes: number }): Promise<Served> {
   const child = spawn(process.execPath, [
     `--max-old-space-size=${heapMebibytes}`,
-    '--import', import.meta.resolve('tsx'),
-    '--import', path.join(import.meta.dirname, 'preload.ts'),
-    path.join(import.meta.dirname, '../../server.ts')
+    '--import', import.meta.resolve('./preload.js'),
+    ...server
   ], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, _TAPJS_PROCESSINFO_COVERAGE_: '0', NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })
   let said = ''

@@ -88,9 +88,9 @@ export interface Owner {
 
 /** Starts owner.ts as another process; it is stopped after the test. */
 export function startOwner (t: Test, dataDir: string, { mode = '', env = {} }: { mode?: string, env?: NodeJS.ProcessEnv } = {}): Owner {
-  // A strict umask, as careful people set it. No coverage: tsx compiles otherwise than tap, and the two do not add up.
+  // A strict umask, as careful people set it.
   const child = spawn('/bin/sh', ['-c', 'umask 077; exec "$@"', 'sh', process.execPath, '--import=tsx', join(import.meta.dirname, 'owner.ts'), dataDir, mode], {
-    env: { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe']
+    env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })

@@ -2,6 +2,7 @@ import { chmod, cp, mkdir, readdir, readlink, rm, stat, symlink, writeFile } fro
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { tsImport } from 'tsx/esm/api'
 import { accountFor } from '../../embedded/account.js'
 import { findBinaries } from '../../embedded/binaries.js'
 import { openEmbeddedDatabase, resetEmbeddedDatabase } from '../../embedded/index.js'
@@ -78,7 +79,7 @@ t.test('binaries that PostgreSQL may not reach, or that lack their links, are co
   else await chmod(join(copy, 'native/lib'), 0o555)
   t.teardown(() => chmod(join(copy, 'native/lib'), 0o755))
 
-  const { findBinaries: find } = await import(join(project, 'embedded/binaries.ts')) as { findBinaries: typeof findBinaries }
+  const { findBinaries: find } = await tsImport(join(project, 'embedded/binaries.ts'), import.meta.url) as { findBinaries: typeof findBinaries }
   const account = await accountFor()
   const found = await find(account, { XDG_CACHE_HOME: join(folder, 'cache') })
   t.ok(found.bin.startsWith(isRoot ? '/var/lib/eden-erp/postgresql-' : join(folder, 'cache/eden-erp/postgresql-')), found.bin)

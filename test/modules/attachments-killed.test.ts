@@ -6,7 +6,8 @@ import path from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { collectFiles } from '../../modules/tasks/index.js'
-import { eventually, formWith, startApp } from '../helper.js'
+import { formWith, startApp } from '../helper.js'
+import { server } from '../program.js'
 
 await t.test('kill -9 in the middle of uploads leaves nothing that is not collected, and loses nothing that was acknowledged', async (t) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'eden-killed-'))
@@ -16,10 +17,9 @@ await t.test('kill -9 in the middle of uploads leaves nothing that is not collec
   const [task, held] = [await s.addTask(project.id), await s.addTask(project.id)]
   const files = async (place: string) => (await readdir(path.join(folder, place), { recursive: true, withFileTypes: true }).catch(() => [])).filter((one) => one.isFile()).length
 
-  const root = path.join(import.meta.dirname, '..', '..')
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(root, 'server.ts')], {
+  const child = spawn(process.execPath, server, {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, _TAPJS_PROCESSINFO_COVERAGE_: '0', HOST: '127.0.0.1', PORT: '0', DATABASE_URL: s.url, FILES_DIR: folder, PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0' }, // on a busy machine, too, both uploads are taken
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, HOST: '127.0.0.1', PORT: '0', DATABASE_URL: s.url, FILES_DIR: folder, PRESSURE_MAX_EVENT_LOOP_DELAY_MS: '0' },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => { child.kill('SIGKILL') })
@@ -40,16 +40,16 @@ await t.test('kill -9 in the middle of uploads leaves nothing that is not collec
   await blocker.query('begin')
   await blocker.query('select from tasks where id = $1 for update', [held.id])
   const waiting = upload(held.id, formWith('announced', 'a.txt').body).catch(() => 'cut off')
-  await eventually(async () => (await s.query('select from pg_locks where not granted')).length > 0)
+  while ((await s.query('select from pg_locks where not granted')).length === 0);
   const half = upload(task.id, new ReadableStream({ start: (controller) => controller.enqueue(formWith('x'.repeat(100_000), 'a.txt').body.subarray(0, 90_000)) })).catch(() => 'cut off')
-  await eventually(async () => await files('incoming') > 0)
+  while (await files('incoming') === 0);
 
   child.kill('SIGKILL')
   t.same(await Promise.all([waiting, half]), ['cut off', 'cut off'])
   await blocker.query('rollback')
   await blocker.end()
   // The statement that waited goes on without its client: once it is over, what it did stands.
-  await eventually(async () => (await s.query("select from pg_stat_activity where datname = current_database() and state = 'active' and query ilike '%attachments%' and pid <> pg_backend_pid()")).length === 0)
+  while ((await s.query("select from pg_stat_activity where datname = current_database() and state = 'active' and query ilike '%attachments%' and pid <> pg_backend_pid()")).length > 0);
 
   await collectFiles(s.app.db, s.app.storage, { before: new Date(Date.now() + 3_600_000) })
   t.equal(await files('incoming'), 0)
