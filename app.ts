@@ -16,7 +16,7 @@ import { schemaController } from './plugins/validation.js'
 export async function buildApp (config: Config, { clock = () => new Date() }: { clock?: Clock } = {}): Promise<FastifyInstance> {
   const app = Fastify({
     ...loggerOptions(config),
-    schemaController,
+    schemaController: schemaController(config),
     genReqId: requestId,
     requestIdHeader: false,
     trustProxy: trustedProxies(config.TRUST_PROXY),

@@ -6,6 +6,7 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { Ajv } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
+import type { Config } from './config.js'
 import { InvalidValue, NotUtf8, TooDeep, withMembers } from './errors.js'
 import { isTooDeep } from './limits.js'
 
@@ -64,6 +65,7 @@ function setFormats (ajv: Ajv): void {
 }
 
 type Compile = (route: { schema?: unknown, httpPart?: string }) => unknown
+type Compiled = ((value: unknown) => unknown) & { errors?: unknown }
 type Build = (externalSchemas: unknown, options: unknown) => Compile
 
 /**
@@ -94,16 +96,46 @@ function remembering (compile: Compile): Compile {
  * Bodies are taken as they are: `5` is no `"5"`, and an unknown field is an error. Only what arrives as text (query,
  * path, headers) is coerced to what the schema says.
  */
-export const schemaController = {
-  compilersFactory: {
-    buildValidator: once((externalSchemas) => {
-      const strict = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: false }, onCreate: setFormats } as never)
-      const coercing = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: true }, onCreate: setFormats } as never)
-      return (route) => route.httpPart === 'body' ? strict(route as never) : coercing(route as never)
-    }),
-    buildSerializer: once(SerializerSelector() as never)
+const buildValidator = once((externalSchemas) => {
+  let checking: Ajv | undefined
+  const keep = (ajv: Ajv) => {
+    checking = ajv
+    setFormats(ajv)
   }
-} as unknown as NonNullable<FastifyServerOptions['schemaController']>
+  const strict = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: false }, onCreate: keep } as never)
+  // One of the two checks the schemas themselves: what it needs for that takes longer to compile than most routes together.
+  const coercing = AjvCompiler()(externalSchemas as never, { customOptions: { ...options, coerceTypes: true, validateSchema: false }, onCreate: setFormats } as never)
+  return (route) => {
+    if (route.httpPart === 'body') return strict(route as never)
+    checking?.validateSchema(route.schema as never, true)
+    return coercing(route as never)
+  }
+})
+const buildSerializer = once(SerializerSelector() as never)
+
+/** Compiles a schema when something is first to be looked at by it. */
+function lazily (build: Build): Build {
+  return (externalSchemas, options) => {
+    let compile: Compile | undefined
+    return (route) => {
+      let compiled: Compiled | undefined
+      const look: Compiled = (value) => {
+        compile ??= build(externalSchemas, options)
+        compiled ??= compile(route) as Compiled
+        const answer = compiled(value)
+        look.errors = compiled.errors
+        return answer
+      }
+      return look
+    }
+  }
+}
+
+/** In production every schema is compiled, and so known to be one, before anything is served; where one works and tests, the start is quick. */
+export function schemaController ({ NODE_ENV }: Pick<Config, 'NODE_ENV'>): NonNullable<FastifyServerOptions['schemaController']> {
+  const when = NODE_ENV === 'production' ? (build: Build) => build : lazily
+  return { compilersFactory: { buildValidator: when(buildValidator), buildSerializer: when(buildSerializer) } } as never
+}
 
 /** `status=open,todo` and `status=open&status=todo` are the same list. */
 function splitLists (names: string[]) {
