@@ -57,7 +57,7 @@ await t.test('SIGTERM lets a running request finish, closes its connections and 
   await blocker.query('begin; lock table projects in access exclusive mode')
   const slow = fetch(`${base}/api/projects`, { headers })
   const waits = async () => (await blocker.query("select from pg_locks where relation = 'projects'::regclass and not granted")).rowCount === 1
-  while (!await waits());
+  await eventually(waits)
 
   child.kill('SIGTERM')
   child.kill('SIGTERM') // as npm and a terminal do it
@@ -68,7 +68,7 @@ await t.test('SIGTERM lets a running request finish, closes its connections and 
       return true
     }
   }
-  while (!await refused());
+  await eventually(refused)
   await blocker.query('commit')
   t.equal((await slow).status, 200, 'the request that ran was answered')
   t.equal((await ended).code, 0)
@@ -82,7 +82,7 @@ await t.test('during SHUTDOWN_DELAY_MS it is not ready and still serves', async 
   t.equal((await fetch(`${base}/api/health/ready`)).status, 200)
   child.kill('SIGTERM')
   const ready = async () => (await fetch(`${base}/api/health/ready`)).status
-  while (await ready() === 200);
+  await eventually(async () => await ready() !== 200)
   t.equal((await fetch(`${base}/api/projects`, { headers })).status, 200)
   t.equal((await ended).code, 0)
 })

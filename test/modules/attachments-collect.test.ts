@@ -4,7 +4,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { collectFiles } from '../../modules/tasks/index.js'
 import type { Storage } from '../../plugins/storage/index.js'
-import { formWith, startApp } from '../helper.js'
+import { eventually, formWith, startApp } from '../helper.js'
 
 const later = () => new Date(Date.now() + 3_600_000)
 const earlier = () => new Date(Date.now() - 3_600_000)
@@ -103,7 +103,7 @@ await t.test('an upload that was given up meanwhile is refused, not half there',
   await blocker.query('begin')
   await blocker.query('select from tasks where id = $1 for update', [s.task.id])
   const answer = s.upload()
-  while ((await s.query('select from pg_locks where not granted')).length === 0);
+  await eventually(async () => (await s.query('select from pg_locks where not granted')).length > 0)
   t.same((await s.states()).map(({ state }) => state), ['pending'], 'the bytes are there, and announced')
   t.equal((await s.files('kept')).length, 1)
   t.same(await s.collect(), { removed: 1, failed: 0 })
@@ -122,7 +122,7 @@ await t.test('a task that is deleted while its file comes in takes nothing', asy
   await blocker.query('begin')
   await blocker.query('update tasks set deleted_at = now(), deleted_by = $2 where id = $1', [s.task.id, s.admin.id])
   const answer = s.upload()
-  while ((await s.query('select from pg_locks where not granted')).length === 0);
+  await eventually(async () => (await s.query('select from pg_locks where not granted')).length > 0)
   await blocker.query('commit')
   await blocker.end()
   t.match((await answer).json(), { status: 404, code: 'EDEN_NOT_FOUND' })
@@ -137,7 +137,7 @@ await t.test('a database that goes away leaves nothing that is not found again, 
     await blocker.query('begin')
     await blocker.query('select from tasks where id = $1 for update', [s.task.id])
     const answer = s.upload('Some text', headers as Record<string, string>)
-    while ((await s.query('select from pg_locks where not granted')).length === 0);
+    await eventually(async () => (await s.query('select from pg_locks where not granted')).length > 0)
     await s.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'eden-erp' and datname = current_database()")
     t.equal((await answer).statusCode, 503)
     await blocker.query('rollback')

@@ -6,7 +6,7 @@ import path from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { collectFiles } from '../../modules/tasks/index.js'
-import { formWith, startApp } from '../helper.js'
+import { eventually, formWith, startApp } from '../helper.js'
 import { server } from '../program.js'
 
 await t.test('kill -9 in the middle of uploads leaves nothing that is not collected, and loses nothing that was acknowledged', async (t) => {
@@ -40,16 +40,16 @@ await t.test('kill -9 in the middle of uploads leaves nothing that is not collec
   await blocker.query('begin')
   await blocker.query('select from tasks where id = $1 for update', [held.id])
   const waiting = upload(held.id, formWith('announced', 'a.txt').body).catch(() => 'cut off')
-  while ((await s.query('select from pg_locks where not granted')).length === 0);
+  await eventually(async () => (await s.query('select from pg_locks where not granted')).length > 0)
   const half = upload(task.id, new ReadableStream({ start: (controller) => controller.enqueue(formWith('x'.repeat(100_000), 'a.txt').body.subarray(0, 90_000)) })).catch(() => 'cut off')
-  while (await files('incoming') === 0);
+  await eventually(async () => await files('incoming') > 0)
 
   child.kill('SIGKILL')
   t.same(await Promise.all([waiting, half]), ['cut off', 'cut off'])
   await blocker.query('rollback')
   await blocker.end()
   // The statement that waited goes on without its client: once it is over, what it did stands.
-  while ((await s.query("select from pg_stat_activity where datname = current_database() and state = 'active' and query ilike '%attachments%' and pid <> pg_backend_pid()")).length > 0);
+  await eventually(async () => (await s.query("select from pg_stat_activity where datname = current_database() and state = 'active' and query ilike '%attachments%' and pid <> pg_backend_pid()")).length === 0)
 
   await collectFiles(s.app.db, s.app.storage, { before: new Date(Date.now() + 3_600_000) })
   t.equal(await files('incoming'), 0)
