@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
 const files = process.argv.slice(2)
-/** Seconds for one file, and for each test in it. */
-const seconds = 300
+/** Seconds for one file, and for each test in it; a run by hand that is to be long says how long. */
+const seconds = Number(process.env['EDEN_TEST_TIMEOUT_S'] ?? 300)
 const collect = process.env['EDEN_TEST_COVERAGE'] === undefined ? [] : [`--import=${import.meta.resolve('./collect.js')}`]
 
 t.setTimeout(0)

@@ -3,7 +3,7 @@
  * by all kinds of people. None ends in 5xx, none hangs, and no answer is one that the document does not have.
  *
  *   EDEN_FUZZ_SEED        repeats a run: `EDEN_FUZZ_SEED=… npm test -- test/attacks/fuzz.test.ts`
- *   EDEN_FUZZ_REQUESTS    how many, for long runs by hand: `EDEN_FUZZ_REQUESTS=100000 npm test -- --timeout=36000 test/attacks/fuzz.test.ts`
+ *   EDEN_FUZZ_REQUESTS    how many, for long runs by hand: `EDEN_FUZZ_REQUESTS=100000 EDEN_TEST_TIMEOUT_S=36000 npm test -- test/attacks/fuzz.test.ts`
  *   EDEN_FUZZ_AT_ONCE     how many at a time: more than one finds races, but does not repeat them
  *
  * At the end each operation is asked once rightly, and succeeds: whatever was done to the service, it still does all it can.
@@ -145,7 +145,7 @@ await t.test('whatever is sent to an operation, its answer is one that the docum
       url: cut(url),
       headers: cut(JSON.stringify(headers)),
       body: cut(body?.toString() ?? ''),
-      repeat: `EDEN_FUZZ_SEED=${seed} EDEN_FUZZ_REQUESTS=${count} npm test -- --timeout=36000 test/attacks/fuzz.test.ts`
+      repeat: `EDEN_FUZZ_SEED=${seed} EDEN_FUZZ_REQUESTS=${count} EDEN_TEST_TIMEOUT_S=36000 npm test -- test/attacks/fuzz.test.ts`
     })
   }
   if (faults.size === 0) t.pass(`${asked} requests`)
