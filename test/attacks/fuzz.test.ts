@@ -28,7 +28,7 @@ const MOST_FAULTS = 20
 const SHOWN = 1500
 
 t.comment(`EDEN_FUZZ_SEED=${seed}`)
-const s = await startApp(t, { environment: { SMTP_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Eden <eden@example.com>' } })
+const s = await startApp(t, { environment: { DB_POOL_MAX: String(Math.max(5, atOnce)), SMTP_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Eden <eden@example.com>' } })
 const document = (await s.app.inject('/openapi.json')).json()
 const operations = operationsOf(document)
 const judge = judgeOf(document)
@@ -86,12 +86,13 @@ async function turn (number: number, sure?: Operation): Promise<boolean> {
   const asked = await requestTo(operation, random, world, sure !== undefined)
   const answer = await within(asked)
   if (typeof answer !== 'string') {
-    statuses.set(String(answer.status), (statuses.get(String(answer.status)) ?? 0) + 1)
     const kind = `${asked.mode} ${String(answer.status)[0]}xx`
     tally.set(kind, (tally.get(kind) ?? 0) + 1)
     if (answer.status < 400) reached.set(operation.route, (reached.get(operation.route) ?? 0) + 1)
     let body: any
     try { body = JSON.parse(answer.bytes.toString()) } catch { /* no JSON */ }
+    const status = answer.status < 500 ? String(answer.status) : `${answer.status} ${body?.code} of ${operation.route}`
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
     world.learn(operation.route, answer.status, body, answer.headers['link'])
     // Most of what was deleted comes back, or there would soon be nothing to ask for.
     if (asked.method === 'DELETE' && answer.status === 200 && random.chance(0.8)) await s.ask('POST', `${asked.url.split('?', 1)[0]}/restore`)
@@ -136,6 +137,8 @@ await t.test('whatever is sent to an operation, its answer is one that the docum
   const failing: string[] = []
   for (const operation of operations) if (!await succeeds(operation)) failing.push(operation.route)
   t.same(failing, [], 'every operation succeeds for who asks it rightly')
+  // They are answered as busy, but are a bug: two changes take the same locks in another order.
+  t.match(await s.query('select deadlocks from pg_stat_database where datname = current_database()'), [{ deadlocks: '0' }], 'no deadlocks')
   for (const [kind, { fault, times, turn, asked: { who, mode, method, url, headers, body } }] of faults) {
     t.fail(kind, {
       fault: cut(fault),
