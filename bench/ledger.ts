@@ -37,7 +37,7 @@ async function reports (url: string): Promise<void> {
     console.log(`${tasks?.n} tasks; rows of the ledger ${ledger?.n}, of totals ${totals?.n}, of quarters ${created?.n}\n`)
     const user = await app.db.selectFrom('users').select(['id', 'email', 'name', 'timezone']).orderBy('id').limit(1).executeTakeFirstOrThrow()
     const project = await app.db.selectFrom('tasks').select('project_id').groupBy('project_id').orderBy((eb) => eb.fn.countAll(), 'desc').limit(1).executeTakeFirstOrThrow()
-    const all: Actor = { ...user, permissions: ['projects:read_all'] }
+    const all: Actor = { ...user, seesOpenProjects: true, permissions: ['projects:read_all'] }
     const window = (days: number) => ({ from: sql`date_trunc('day', now()) - ${days}::int * interval '1 day'`, until: sql`date_trunc('day', now()) + interval '1 day'` })
     const pairs: [string, RawBuilder<unknown>, RawBuilder<unknown>][] = []
     const cases: [string, Actor, { project?: string[], department?: string[] }][] = [['all', all, {}], ['some projects', { ...all, permissions: [] }, {}], ['one project', all, { project: [project.project_id] }], ['a department', all, { department: ['Service'] }]]
@@ -75,7 +75,7 @@ async function writesOn (url: string): Promise<void> {
   await app.ready()
   try {
     const user = await app.db.selectFrom('users').select(['id', 'email', 'name', 'timezone']).limit(1).executeTakeFirstOrThrow()
-    const view = { actor: { ...user, permissions: ['projects:read_all'] }, now: new Date() }
+    const view = { actor: { ...user, seesOpenProjects: true, permissions: ['projects:read_all'] }, now: new Date() }
     const tasks = await app.db.selectFrom('tasks').select('id').where('deleted_at', 'is', null).where('status', '=', 'in_progress').orderBy('id').execute()
     const idOf = (client: number, n: number) => tasks[(n * Math.max(...clients) + client) % tasks.length]?.id as string
     const status = () => Math.random() < 0.5 ? 'todo' : 'in_progress'

@@ -1,9 +1,8 @@
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely'
 import { rolesThatAllow, type Actor } from '../../plugins/auth/index.js'
 
-/** Open to the company, or one is a member. */
-const openTo = (userId: RawBuilder<unknown>): RawBuilder<unknown> => sql`(p.visibility = 'company' or exists (
-    select from project_members m where m.project_id = p.id and m.user_id = ${userId}))`
+const isMember = (userId: unknown): RawBuilder<unknown> => sql`exists (
+    select from project_members m where m.project_id = p.id and m.user_id = ${userId})`
 
 /** One's role in the project allows it. */
 const allowedByRole = (userId: string, permission: string): RawBuilder<unknown> => sql`exists (
@@ -15,11 +14,11 @@ const allowedByRole = (userId: string, permission: string): RawBuilder<unknown> 
  * that there is.
  * @param options.deletedToo for what outlives a project: its deltas, its log, its restoration
  */
-export function visibleProject ({ id, permissions, byProjectRole }: Pick<Actor, 'id' | 'permissions' | 'byProjectRole'>, { deletedToo = false } = {}): Expression<SqlBool> {
+export function visibleProject ({ id, permissions, seesOpenProjects, byProjectRole }: Pick<Actor, 'id' | 'permissions' | 'seesOpenProjects' | 'byProjectRole'>, { deletedToo = false } = {}): Expression<SqlBool> {
   const live = deletedToo ? sql`true` : sql`p.deleted_at is null`
   if (byProjectRole !== undefined) return sql<SqlBool>`(${live} and ${allowedByRole(id, byProjectRole)})`
   if (permissions.includes('projects:read_all')) return sql<SqlBool>`${live}`
-  return sql<SqlBool>`(${live} and ${openTo(sql`${id}`)})`
+  return seesOpenProjects ? sql<SqlBool>`(${live} and (p.visibility = 'company' or ${isMember(id)}))` : sql<SqlBool>`(${live} and ${isMember(id)})`
 }
 
 /** Whether the person may do something more in the project `p` of the query than see it. */
@@ -34,6 +33,6 @@ export function mayInProject ({ id, permissions, scopes }: Actor, permission: st
  * @param userId a column, like `sql.ref('n.user_id')`
  */
 export function projectVisibleTo (userId: RawBuilder<unknown>): Expression<SqlBool> {
-  return sql<SqlBool>`(${openTo(userId)} or exists (select from user_roles r join role_permissions rp on rp.role_id = r.role_id
-    where r.user_id = ${userId} and rp.permission_code = 'projects:read_all'))`
+  return sql<SqlBool>`(${isMember(userId)} or exists (select from user_roles r join role_permissions rp on rp.role_id = r.role_id
+    where r.user_id = ${userId} and (rp.permission_code = 'projects:read_all' or (p.visibility = 'company' and rp.permission_code = 'projects:read'))))`
 }

@@ -10,6 +10,8 @@ export interface Actor {
   timezone: string
   /** What their roles allow in the whole company, and no more than their token does. */
   permissions: string[]
+  /** Whether their roles in the company show them the projects that are open to it, whatever their token is for. */
+  seesOpenProjects: boolean
   /** What their personal access token allows, where they came with one. */
   scopes?: string[]
   /** What the request is about to do, when only their roles in projects allow it: queries see no project but those. */
@@ -59,7 +61,8 @@ export async function findActor (db: Db, proof: Proof): Promise<Actor | undefine
       .select(['t.secret_hash', 't.scopes', 't.expires_at as until']))
     .executeTakeFirst()
   if (actor === undefined) return undefined
-  const { secret_hash: hash, scopes, ...person } = actor
+  const { secret_hash: hash, scopes, ...row } = actor
+  const person = { ...row, seesOpenProjects: row.permissions.includes('projects:read') }
   if ('tokenHash' in proof.by && (hash === undefined || !timingSafeEqual(hash, Buffer.from(proof.by.tokenHash, 'hex')))) return undefined
   return scopes === undefined ? person : { ...person, scopes, permissions: person.permissions.filter((code) => scopes.includes(code)) }
 }

@@ -31,9 +31,26 @@ await t.test('whoever has no role in the company works where a project gives the
   const counted = (await s.get('/api/reports/tasks/status', { as: foreman })).reduce((sum: number, { count }: { count: number }) => sum + count, 0)
   t.equal(counted, (await s.query('select from tasks where project_id = $1', [own.project])).length)
   t.equal((await s.ask('GET', `/api/tasks/${other.task}`, { as: foreman })).statusCode, 404, 'a project for members only is not there')
-  t.match((await s.ask('GET', `/api/tasks/${elsewhere.id}`, { as: foreman })).json(), { status: 403, code: 'EDEN_FORBIDDEN' }, 'one of the company is, and is not theirs')
+  t.equal((await s.ask('GET', `/api/tasks/${elsewhere.id}`, { as: foreman })).statusCode, 404, 'and nor is one that is open to the company')
   t.equal((await s.ask('GET', '/api/users', { as: foreman })).statusCode, 403)
   t.equal((await s.ask('POST', '/api/projects', { body: { code: 'X-1', name: 'X' }, as: foreman })).statusCode, 403)
+})
+
+await t.test('whoever has no role in the company hears of a project as long as they are on it', async (t) => {
+  const [person, project] = [await nobody('He Ard'), await s.addProject()]
+  const told = async () => {
+    await s.app.events.settled()
+    return (await s.get('/api/notifications', { as: person })).map(({ task_title: title }: any) => title)
+  }
+  await put(project.id, person, 'member')
+  await s.addTask(project.id, { title: 'While on it', assignee_id: person.id })
+  t.same(await told(), ['While on it'])
+  await s.ask('DELETE', `/api/projects/${project.id}/members/${person.id}`)
+  await s.addTask(project.id, { title: 'When off it', assignee_id: person.id })
+  t.same(await told(), [], 'neither of what comes nor of what came, though it is open to the company')
+  t.equal((await s.ask('GET', `/api/me/permissions?project=${project.id}`, { as: person })).statusCode, 404)
+  await s.ask('PUT', `/api/users/${person.id}/roles/viewer`)
+  t.same(await told(), ['While on it'])
 })
 
 await t.test('a role in a project adds to what the company\'s allows, in that project only, and takes nothing away', async (t) => {

@@ -91,7 +91,7 @@ async function makeHistory (until: number, tasks: number): Promise<void> {
     select task_id, no, user_id, company_id, started_at, ended_at, expected_by, outcome, acknowledged_at from jsonb_populate_recordset(null::ball_holds, $1)`, [JSON.stringify(holdRows)])
 }
 
-const actorOf = (person: Person, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions })
+const actorOf = (person: Person, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions, seesOpenProjects: true })
 const byKey = (lines: any[]) => [...lines].sort((a, b) => JSON.stringify([a.scope, a.owner, a.department, a.person_id, a.code, a.begins]) < JSON.stringify([b.scope, b.owner, b.department, b.person_id, b.code, b.begins]) ? -1 : 1)
 
 const countsOf = async (db: Db, { actor, now }: { actor: Actor, now: Date }, filter: Filter) => ({

@@ -11,7 +11,7 @@ import type { Db } from '../../plugins/database/index.js'
 import { JWT_SECRET, QUIET, startApp, type TestApp } from '../helper.js'
 import { micros, slowCounts, type Filter } from './reports-slowly.js'
 
-const actorOf = (person: { id: string, email: string, name: string }, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions })
+const actorOf = (person: { id: string, email: string, name: string }, timezone: string, permissions: string[] = []): Actor => ({ ...person, timezone, permissions, seesOpenProjects: true })
 const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T
 const ledger = (s: TestApp) => s.query('select status, priority, department, holder, delta from stat_ledger order by delta, status, priority')
 
