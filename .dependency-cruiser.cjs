@@ -1,5 +1,5 @@
 // What may import what. docs/architecture.md says it in words; this is what holds.
-const modules = ['users', 'roles', 'projects', 'companies', 'calendar', 'tasks', 'notifications', 'activity', 'reports', 'search', 'jobs', 'accounts', 'tokens', 'audit']
+const modules = ['users', 'roles', 'projects', 'companies', 'calendar', 'tasks', 'notifications', 'activity', 'reports', 'search', 'jobs', 'accounts', 'tokens', 'guest-links', 'audit']
 
 module.exports = {
   forbidden: [

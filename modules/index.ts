@@ -4,6 +4,7 @@ import activity from './activity/index.js'
 import audit from './audit/index.js'
 import calendar from './calendar/index.js'
 import companies from './companies/index.js'
+import guestLinks from './guest-links/index.js'
 import jobs from './jobs/index.js'
 import notifications from './notifications/index.js'
 import projects from './projects/index.js'
@@ -32,6 +33,7 @@ export async function registerModules (app: FastifyInstance): Promise<void> {
   await app.register(search, { prefix: '/api' })
   await app.register(reports, { prefix: '/api/reports' })
   await app.register(tokens, { prefix: '/api' })
+  await app.register(guestLinks, { prefix: '/api' })
   await app.register(jobs, { prefix: '/api/admin/jobs' })
   await app.register(audit, { prefix: '/api/admin/audit' })
 }

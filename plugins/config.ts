@@ -70,6 +70,8 @@ const variables = {
   AUTH_EMAIL_VERIFIED_CLAIM: Type.String({ pattern: '^(?!user_metadata)[^\\s]{1,200}$', default: 'email_verified', allowed: 'the name of a claim, such as email_verified or app_metadata.email_verified, that people cannot write themselves', description: 'the claim that must be true before an address links its owner to a person here; below others with dots' }),
   API_TOKEN_MAX_DAYS: Type.Integer({ minimum: 1, maximum: 3650, default: 365, description: 'the longest that a personal access token may be good' }),
   API_TOKENS_PER_PERSON: Type.Integer({ minimum: 1, maximum: 1000, default: 50, description: 'the most personal access tokens that one person has at once' }),
+  GUEST_LINK_MAX_DAYS: Type.Integer({ minimum: 1, maximum: 3650, default: 90, description: 'the longest that a guest link may be good' }),
+  GUEST_LINKS_PER_PERSON: Type.Integer({ minimum: 1, maximum: 10000, default: 200, description: 'the most guest links that one person has at once' }),
   AUTH_DEV_HEADERS: Type.Optional(Type.Boolean({ description: 'whether X-Dev-Email signs a request in; default true outside production, refused in production' })),
   AUDIT_SEAL_KEY: Type.Optional(Type.String({ minLength: 32, description: 'signs the seals of the audit log: who can write to the database cannot seal it anew', ...secret })),
   RATE_LIMIT_STORE: Type.Enum(['memory', 'postgres', 'redis'], { default: 'postgres', description: 'where instances add up who asks how often; memory: each counts for itself' }),

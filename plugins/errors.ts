@@ -6,6 +6,7 @@ import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from
 import { v7 as uuidv7 } from 'uuid'
 import { causeOf, isAway, type Cause } from './database/causes.js'
 import { refusalOf } from './database/refusals.js'
+import { withoutTokens } from './error-log.js'
 import { Problem } from './problem.js'
 
 /** Members that a problem carries beside the standard ones, such as the version that a stale write should have had. */
@@ -106,6 +107,9 @@ declare module 'fastify' {
   }
 }
 
+/** What was asked, as an answer may repeat it: people send those on. */
+const pathOf = ({ url }: FastifyRequest): string => withoutTokens(url.split('?', 1)[0] as string)
+
 /** Answers with a problem (RFC 9457). */
 function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, code, detail, ...members } = problemOf(error)
@@ -119,7 +123,7 @@ function sendProblem (error: FastifyError, request: FastifyRequest, reply: Fasti
     title: STATUS_CODES[status] ?? 'Error',
     status,
     detail,
-    instance: request.url.split('?', 1)[0],
+    instance: pathOf(request),
     code,
     request_id: request.id,
     ...members
@@ -131,7 +135,7 @@ export default fp(async function errors (app) {
   app.addSchema(Problem)
   app.decorateRequest('problem', null)
   app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
-  app.setNotFoundHandler((request, reply) => sendProblem(new RouteNotFound(`${request.method} ${request.url.split('?', 1)[0]}`) as FastifyError, request, reply))
+  app.setNotFoundHandler((request, reply) => sendProblem(new RouteNotFound(`${request.method} ${pathOf(request)}`) as FastifyError, request, reply))
 }, { name: 'errors' })
 
 /** What an answer has that comes before any hook, and before the headers that these set. */

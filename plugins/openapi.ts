@@ -40,7 +40,7 @@ export default fp(async function openapi (app) {
       security: [{ bearer: [] }, { devEmail: [] }],
       tags: [
         { name: 'tasks' }, { name: 'ball', description: 'whose court the ball is in' }, { name: 'comments' }, { name: 'calendar', description: 'when the company works' }, { name: 'projects' }, { name: 'companies', description: 'outside parties, and whom one talks to there' },
-        { name: 'users' }, { name: 'roles', description: 'what people may do' }, { name: 'accounts', description: 'signing in by password, sessions, invitations' }, { name: 'tokens' }, { name: 'notifications' }, { name: 'activity' }, { name: 'search' }, { name: 'reports' }, { name: 'operations' }
+        { name: 'users' }, { name: 'roles', description: 'what people may do' }, { name: 'accounts', description: 'signing in by password, sessions, invitations' }, { name: 'tokens' }, { name: 'guests', description: 'links by which people without an account look at one task or project' }, { name: 'notifications' }, { name: 'activity' }, { name: 'search' }, { name: 'reports' }, { name: 'operations' }
       ]
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => typeof json.$id === 'string' ? json.$id : `def-${i}` },

@@ -21,6 +21,7 @@ export const publicRoutes: ReadonlySet<string> = new Set([
   'POST /api/auth/password/forgot', // answers the same for every address
   'POST /api/auth/password/reset', // by a one-time link
   'POST /api/auth/invitations/accept', // by a one-time link
+  'GET /api/guest/:token', // by the token of a guest link: what that shows, and nothing else
   'GET /openapi.json',
   'GET /docs'
 ])

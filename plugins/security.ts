@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
 import type { FastifyRequest } from 'fastify'
-import { auditOrigin } from './audit/record.js'
+import { auditOrigin, type AuditEntry } from './audit/record.js'
 import { addressOf } from './proxies.js'
 
 /** Everything that is logged as a security event: what an operator may search and alert for. */
@@ -32,12 +32,16 @@ export const securityEvents = {
   identity_linked: 'someone signed in by another issuer for the first time, and is now one of us by it',
   token_created: 'someone made a personal access token',
   token_revoked: 'a personal access token was revoked',
+  guest_link_created: 'someone made a link that shows a task or a project to guests',
+  guest_link_revoked: 'a guest link was revoked',
+  guest_link_used: 'a guest looked at what a link shows: once an hour for each link and address',
+  guest_link_refused: 'a guest came by a link that is not good, or never was one',
   exported: 'someone took a report away as a file'
 } as const
 export type SecurityEvent = keyof typeof securityEvents
 
 /** What people do every day: worth a record, and no warning. */
-const ordinary: ReadonlySet<SecurityEvent> = new Set<SecurityEvent>(['signed_in', 'signed_out', 'signed_out_everywhere', 'password_changed', 'password_reset_requested', 'password_reset', 'invited', 'invitation_accepted', 'identity_linked', 'token_created', 'token_revoked', 'person_changed', 'project_role_changed', 'exported'])
+const ordinary: ReadonlySet<SecurityEvent> = new Set<SecurityEvent>(['signed_in', 'signed_out', 'signed_out_everywhere', 'password_changed', 'password_reset_requested', 'password_reset', 'invited', 'invitation_accepted', 'identity_linked', 'token_created', 'token_revoked', 'person_changed', 'project_role_changed', 'guest_link_created', 'guest_link_revoked', 'guest_link_used', 'guest_link_refused', 'exported'])
 const levelOf = (event: SecurityEvent) => ordinary.has(event) ? 'info' : 'warn'
 
 /** Lines of one event in a second: who tries passwords by the thousand is not to fill the disk or to hide among them. */
@@ -48,11 +52,13 @@ const SECOND_MS = 1000
 interface Second { began: number, lines: number, suppressed: number, unrecorded: number, end?: NodeJS.Timeout }
 
 type Details = Record<string, unknown>
+/** To what it was done, in the audit log. */
+type Target = Pick<AuditEntry, 'targetType' | 'targetId'>
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Counts something that whoever watches over security wants to know, tells the log, and puts it on record. `details` hold no secrets. */
-    security: (request: FastifyRequest, event: SecurityEvent, details?: Details) => void
+    security: (request: FastifyRequest, event: SecurityEvent, details?: Details, target?: Target) => void
     /** The same for what is on record already: `recordAudit` does both. */
     tellSecurity: (request: FastifyRequest, event: SecurityEvent, details?: Details) => void
   }
@@ -87,21 +93,21 @@ export default fp(async function security (app) {
     return second
   }
 
-  function tell (request: FastifyRequest, event: SecurityEvent, details: Details, isRecorded: boolean): void {
+  function tell (request: FastifyRequest, event: SecurityEvent, details: Details, target: Target | 'recorded'): void {
     counter.inc({ event })
     const second = secondOf(event)
     if (second.lines < MOST_LINES_A_SECOND) {
       second.lines++
       const route = { method: request.method, route: request.routeOptions.url }
       request.log[levelOf(event)]({ security: event, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
-      if (!isRecorded) app.auditTrail.note({ event, ...auditOrigin(request), details: { ...details, ...route } })
+      if (target !== 'recorded') app.auditTrail.note({ event, ...auditOrigin(request), ...target, details: { ...details, ...route } })
       return
     }
-    if (!isRecorded) second.unrecorded++
+    if (target !== 'recorded') second.unrecorded++
     if (second.suppressed++ === 0) second.end = setTimeout(tellRest, SECOND_MS, event).unref() // also when no other follows
   }
-  app.decorate('security', (request, event, details = {}) => tell(request, event, details, false))
-  app.decorate('tellSecurity', (request, event, details = {}) => tell(request, event, details, true))
+  app.decorate('security', (request, event, details = {}, target = {}) => tell(request, event, details, target))
+  app.decorate('tellSecurity', (request, event, details = {}) => tell(request, event, details, 'recorded'))
   app.addHook('onClose', async () => {
     for (const event of seconds.keys()) tellRest(event)
   })

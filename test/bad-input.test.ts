@@ -26,7 +26,8 @@ const attachment = (await s.ask('POST', `/api/tasks/${task.id}/attachments`, for
 const [notification] = await s.get('/api/notifications')
 const [session] = await s.query("insert into sessions (id, user_id, ip, expires_at, must_end_at) select gen_random_uuid(), $1, '127.0.0.1', t, t from (select now() + interval '1 day' as t) x returning id", [s.admin.id])
 const accessToken = await s.post('/api/tokens', { name: 'A token', scopes: ['projects:read'], expires_at: new Date(Date.now() + 3_600_000).toISOString() })
-const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, attachment: attachment.id, company: company.id, contact: contact.id, role: role.id, day: '2026-08-03', session: session.id, token: accessToken.id }
+const guestLink = await s.post('/api/guest-links', { name: 'A guest', project_id: project.id, expires_at: new Date(Date.now() + 3_600_000).toISOString() })
+const ids = { user: s.member.id, project: project.id, task: task.id, comment: comment.id, notification: notification.id, item: item.id, run: run.id, attachment: attachment.id, company: company.id, contact: contact.id, role: role.id, day: '2026-08-03', session: session.id, token: accessToken.id, guest_link: guestLink.id, guest_token: guestLink.token }
 
 const operations: [route: string, operation: any][] = Object.entries<any>(s.app.swagger().paths ?? {})
   .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, any] => [`${method.toUpperCase()} ${path}`, operation]))

@@ -28,6 +28,11 @@ const ofCompany: Record<'user' | 'company' | 'contact' | 'role' | 'run' | 'day',
   },
   day: () => '2026-08-03'
 }
+const soon = () => new Date(Date.now() + 3_600_000).toISOString()
+const shareProject = async (s: TestApp, project: string): Promise<Pick<Things, 'guest_link' | 'guest_token'>> => {
+  const { id, token } = await s.post('/api/guest-links', { name: 'A guest', project_id: project, expires_at: soon() })
+  return { guest_link: id, guest_token: token }
+}
 const ofTasks: (keyof Things)[] = ['task', 'parent', 'comment', 'item', 'attachment', 'notification']
 
 /**
@@ -41,6 +46,7 @@ export async function things (s: TestApp, { members = [], author = s.admin, want
   const project = await s.addProject({ visibility: 'members' })
   for (const [person, role] of members) await s.ask('PUT', `/api/projects/${project.id}/members/${person.id}`, { body: { role } })
   made.project = project.id
+  if (wants('guest_link', 'guest_token')) Object.assign(made, await shareProject(s, project.id))
   if (wants(...ofTasks)) {
     // Nobody is told of what they do themselves.
     const by = author.id === s.admin.id ? members[0]?.[0] ?? s.admin : s.admin
@@ -56,7 +62,7 @@ export async function things (s: TestApp, { members = [], author = s.admin, want
       made.notification = (await s.query('select id from notifications where task_id = $1 and user_id = $2 limit 1', [task.id, author.id]))[0]?.id
     }
   }
-  const all = ['user', 'company', 'contact', 'role', 'run', 'day', 'project', 'session', 'token', ...ofTasks]
+  const all = ['user', 'company', 'contact', 'role', 'run', 'day', 'project', 'session', 'token', 'guest_link', 'guest_token', ...ofTasks]
   return { ...Object.fromEntries(all.map((name) => [name, NOTHING])), ...made } as Things
 }
 
@@ -68,7 +74,7 @@ const deleted = (url: (ids: Things) => string): Story => async (s, ids) => {
   return {}
 }
 const tokenOf = async (s: TestApp, person: Person): Promise<string> =>
-  (await s.post('/api/tokens', { name: 'A token', scopes: ['projects:read'], expires_at: new Date(Date.now() + 3_600_000).toISOString() }, { as: person })).id
+  (await s.post('/api/tokens', { name: 'A token', scopes: ['projects:read'], expires_at: soon() }, { as: person })).id
 const stories: Record<string, Story> = {
   'POST /api/auth/login': () => ({ body: { email: `x.${unique()}@example.com`, password: 'correct horse battery staple' } }), // many wrong ones of one address have to wait
   'DELETE /api/me/sessions/{id}': async (s, _ids, actor) => {
@@ -77,6 +83,7 @@ const stories: Record<string, Story> = {
   },
   'DELETE /api/tokens/{id}': async (s, _ids, actor) => ({ ids: { token: await tokenOf(s, actor) } }),
   'DELETE /api/admin/tokens/{id}': async (s) => ({ ids: { token: await tokenOf(s, s.member) } }),
+  'POST /api/guest-links': (_s, ids) => ({ body: { name: 'A guest', project_id: ids.project, expires_at: soon() } }),
   'POST /api/users': () => ({ body: { email: `x.${unique()}@example.com`, name: 'New' } }),
   'PATCH /api/users/{id}': () => ({ body: { job_title: 'Foreman' } }),
   'PATCH /api/me': () => ({ body: { job_title: 'Foreman' } }),

@@ -49,6 +49,10 @@ DELETE /api/me/sessions/{id}                          self             200  200 
 GET    /api/tokens                                    self             200  200  200  200  200  200  200
 POST   /api/tokens                                    self             201  201  201  201  201  201  201
 DELETE /api/tokens/{id}                               self             200  200  200  200  200  200  200
+GET    /api/guest-links                               projects:share   200  200  403  403  200  200  403
+POST   /api/guest-links                               projects:share   201  201  403  403  422  201  403
+DELETE /api/guest-links/{id}                          projects:share   200  200  403  403  404  200  403
+GET    /api/guest/{token}                             public           200
 GET    /api/admin/tokens                              users:write      200  403  403  403  403  403  403
 DELETE /api/admin/tokens/{id}                         users:write      200  403  403  403  403  403  403
 GET    /api/me/permissions                            self             200  200  200  200  200  200  200

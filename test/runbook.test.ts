@@ -126,13 +126,17 @@ async function databasesToRestore (t: Test, url: string): Promise<{ source: stri
   return { source: databaseUrl(cluster.url, 'source'), empty: databaseUrl(cluster.url, 'empty'), bin: debian }
 }
 
-/** Something of everything that the log is searched for: a failure, a refusal, a slow statement and its plan. */
+/** Something of everything that is looked for, in the log and in the audit log: a failure, a refusal, a guest, a slow statement and its plan. */
 async function goWrong (url: string, base: string, logFile: string): Promise<void> {
   const headers = { 'x-dev-email': 'admin@edenmep.ca' }
   await execute(url, 'alter table companies rename to companies_away')
   await fetch(`${base}/api/companies`, { headers })
   await execute(url, 'alter table companies_away rename to companies')
   await fetch(`${base}/api/projects`)
+  const [project] = await (await fetch(`${base}/api/projects?limit=1`, { headers })).json() as { id: string }[]
+  const link = { name: 'The architect', project_id: project?.id, expires_at: new Date(Date.now() + 3_600_000).toISOString() }
+  const { token } = await (await fetch(`${base}/api/guest-links`, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(link) })).json() as { token: string }
+  t.equal((await fetch(`${base}/api/guest/${token}`)).status, 200)
   await eventually(async () => (await fetch(`${base}/api/health/ready`)).status === 200)
   await eventually(async () => {
     await fetch(`${base}/api/reports/tasks/status`, { headers })

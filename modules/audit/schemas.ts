@@ -10,7 +10,7 @@ export const AuditEvent = Type.Object({
   event: Type.String({ description: 'what happened; `docs/runbook.md` lists the words' }),
   times: Type.Integer({ description: 'more than 1: so many of the same in one second, of which only some are listed' }),
   actor_id: Nullable(Id, { description: 'who did it, where that is known' }),
-  target_type: Nullable(Type.String({ description: 'to what it was done: user, role, session, api_token' })),
+  target_type: Nullable(Type.String({ description: 'to what it was done: user, role, session, api_token, guest_link' })),
   target_id: Nullable(Type.String()),
   ip: Nullable(Type.String()),
   user_agent: Nullable(Type.String()),

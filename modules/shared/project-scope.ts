@@ -10,7 +10,8 @@ const tables = {
   task: sql`tasks x join projects p on p.id = x.project_id`,
   comment: sql`comments x join tasks t on t.id = x.task_id join projects p on p.id = t.project_id`,
   checklist_item: sql`checklist_items x join tasks t on t.id = x.task_id join projects p on p.id = t.project_id`,
-  attachment: sql`attachments x join tasks t on t.id = x.task_id join projects p on p.id = t.project_id`
+  attachment: sql`attachments x join tasks t on t.id = x.task_id join projects p on p.id = t.project_id`,
+  guest_link: sql`guest_links x join projects p on p.id = x.project_id`
 } satisfies Record<string, RawBuilder<unknown>>
 type Kind = keyof typeof tables
 
@@ -20,6 +21,11 @@ export const anyProject: InProject = () => undefined
 export const idIs = (kind: Kind): InProject => ({ params }) => ({ kind, ids: [(params as { id: string }).id] })
 /** For routes whose body names things. */
 export const bodyNames = <Body>(kind: Kind, ids: (body: Body) => string[]): InProject => ({ body }) => ({ kind, ids: ids(body as Body) })
+/** For routes whose body names one thing of several kinds, each in a field of its own. */
+export const bodyNamesOne = <Body>(fields: Partial<Record<Kind, keyof Body>>): InProject => ({ body }) => {
+  const [kind, field] = Object.entries(fields).find(([, name]) => (body as Body)[name] !== undefined) ?? []
+  return kind === undefined ? undefined : { kind, ids: [String((body as Body)[field as keyof Body])] }
+}
 
 /**
  * A request that only roles in projects allow sees no others, so that nothing else can be read or changed by it; all else would be

@@ -5,7 +5,7 @@ const isMember = (userId: unknown): RawBuilder<unknown> => sql`exists (
     select from project_members m where m.project_id = p.id and m.user_id = ${userId})`
 
 /** One's role in the project allows it. */
-const allowedByRole = (userId: string, permission: string): RawBuilder<unknown> => sql`exists (
+const allowedByRole = (userId: unknown, permission: string): RawBuilder<unknown> => sql`exists (
     select from project_members m where m.project_id = p.id and m.user_id = ${userId} and m.role in ${rolesThatAllow(permission)})`
 
 /**
@@ -35,4 +35,14 @@ export function mayInProject ({ id, permissions, scopes }: Actor, permission: st
 export function projectVisibleTo (userId: RawBuilder<unknown>): Expression<SqlBool> {
   return sql<SqlBool>`(${isMember(userId)} or exists (select from user_roles r join role_permissions rp on rp.role_id = r.role_id
     where r.user_id = ${userId} and (rp.permission_code = 'projects:read_all' or (p.visibility = 'company' and rp.permission_code = 'projects:read'))))`
+}
+
+/**
+ * Whether a person of the query, who did not ask, may do something in the project `p` now, by a role in the company or there:
+ * for what goes on in somebody's name after them.
+ * @param userId a column, like `sql.ref('g.created_by')`
+ */
+export function projectAllows (userId: RawBuilder<unknown>, permission: string): Expression<SqlBool> {
+  return sql<SqlBool>`(${allowedByRole(userId, permission)} or (${projectVisibleTo(userId)}
+    and exists (select from user_roles r join role_permissions rp on rp.role_id = r.role_id where r.user_id = ${userId} and rp.permission_code = ${permission})))`
 }

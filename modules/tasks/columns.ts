@@ -30,6 +30,16 @@ export const storedColumns = (alias: string): RawBuilder<unknown> =>
 /** All tasks, where their parents look for them. */
 const allTasks = sql`tasks`
 
+/** What a task `t` is called, with the code of its project `p`. */
+export const taskKey = sql<string>`p.code || '-' || t.number`
+
+/** Whether a task `t` is open and was due before an instant. */
+export const isOverdue = (now: Date | string): RawBuilder<boolean> => sql<boolean>`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`
+
+/** How far the subtasks of a task `t` are, of those that will be done. */
+export const progress = (children: RawBuilder<unknown> = allTasks): RawBuilder<unknown> => sql`(select jsonb_build_object('total', count(*), 'done', count(*) filter (where s.status = 'done'))
+    from ${children} s where s.parent_id = t.id and s.deleted_at is null and s.status <> 'closed')`
+
 /**
  * The whole task, to select: the stored columns of `t`, its key from the project `p`, how far its subtasks are, and what
  * the clock adds. The children are counted by index alone; a counter kept on the parent would make their writers wait for
@@ -39,13 +49,12 @@ const allTasks = sql`tasks`
  */
 export const taskSelection = (now: Date | string, children: RawBuilder<unknown> = allTasks): AliasedRawBuilder<unknown, string>[] => [
   ...stored.map((column) => sql`${sql.ref(`t.${column}`)}`.as(column)),
-  sql`p.code || '-' || t.number`.as('key'),
+  taskKey.as('key'),
   holderOf('t.ball_in_court', 't.ball_company_id', 't.ball_contact_id').as('ball_holder'),
-  sql`coalesce(t.is_open and t.due_at < ${now}::timestamptz, false)`.as('is_overdue'),
+  isOverdue(now).as('is_overdue'),
   sql`case when t.is_open then greatest(floor(extract(epoch from ${now}::timestamptz - t.last_activity_at) / 86400), 0)::int else 0 end`.as('stalled_days'),
   sql`greatest(extract(epoch from ${now}::timestamptz - t.ball_since), 0)`.as('ball_held_seconds'),
-  sql`(select jsonb_build_object('total', count(*), 'done', count(*) filter (where s.status = 'done'))
-    from ${children} s where s.parent_id = t.id and s.deleted_at is null and s.status <> 'closed')`.as('subtasks')
+  progress(children).as('subtasks')
 ]
 
 /** The same, for statements that are written out. */

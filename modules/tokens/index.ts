@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { expireApiTokens } from './queries.js'
+import { forgetExpired } from '../shared/expiry.js'
 import { tokenRoutes } from './routes.js'
 import { ApiToken, HeldApiToken, NewApiToken } from './schemas.js'
 
@@ -14,6 +14,6 @@ export default fp(async function tokens (app) {
     name: 'expire_api_tokens',
     description: `forget personal access tokens that expired, or were revoked, more than ${KEEP_DAYS} days ago`,
     cron: '40 3 * * *',
-    run: async ({ db, signal }) => ({ tokens: await expireApiTokens(db, { days: KEEP_DAYS, signal }) })
+    run: async ({ db, signal }) => ({ tokens: await forgetExpired(db, 'api_tokens', { days: KEEP_DAYS, signal }) })
   })
 }, { name: 'tokens', encapsulate: true, dependencies: ['database', 'errors', 'auth', 'jobs', 'security'] })

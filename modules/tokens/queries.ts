@@ -2,7 +2,6 @@ import { sql, type Expression, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
 import { allowedInProjects } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
-import { BATCH, inBatches } from '../../plugins/jobs/batches.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { inTransaction } from '../shared/transaction.js'
 import type { ApiToken, CreateApiToken, HeldApiToken } from './schemas.js'
@@ -67,14 +66,6 @@ export async function revokeApiToken (db: Db, { id, by, holder }: { id: string, 
     update api_tokens set revoked_at = clock_timestamp(), revoked_by = ${by}::uuid where id = ${id} and revoked_at is null and ${mine} returning user_id, name`.execute(db)
   return row
 }
-
-/** Forgets tokens that have been over for so long. @returns how many */
-export const expireApiTokens = (db: Db, { days, signal }: { days: number, signal?: AbortSignal }): Promise<number> => inBatches(async () => {
-  const { numAffectedRows } = await sql`
-    delete from api_tokens where ctid = any(array(
-      select ctid from api_tokens where least(revoked_at, expires_at) < now() - ${days} * interval '1 day' limit ${BATCH} for update skip locked))`.execute(db)
-  return Number(numAffectedRows)
-}, signal)
 
 /** What the roles of a person in projects allow them, in some project at least. */
 export async function listHeldInProjects (db: Db, userId: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { recordAudit } from '../../plugins/audit/index.js'
-import { makeToken } from '../../plugins/auth/api-token-form.js'
+import { apiTokens } from '../../plugins/auth/api-tokens.js'
 import { SELF } from '../../plugins/auth/index.js'
 import { NotFound, raise } from '../../plugins/errors.js'
 import { newId } from '../shared/ids.js'
@@ -46,7 +46,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const held = body.scopes.every((scope) => actor.permissions.includes(scope)) ? actor.permissions : [...actor.permissions, ...await listHeldInProjects(app.db, actor.id)]
     checkApiToken(body, { permissions: held, now: app.clock(), maxDays })
     const id = newId()
-    const { token, hash } = makeToken(id)
+    const { token, hash } = apiTokens.make(id)
     const row = await app.db.transaction().execute(async (trx) => {
       const added = await createApiToken(trx, { id, holder: actor.id, hash, values: body, most }) ?? raise(new TooManyTokens(most))
       await recordAudit(trx, request, { event: 'token_created', targetType: 'api_token', targetId: id, details: { name: body.name, scopes: body.scopes.join(' '), expires_at: body.expires_at } })

@@ -1,19 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
-import { PREFIX, readToken } from './api-token-form.js'
 import { Refused, type BearerKind } from './bearers.js'
 import { addressOf } from '../proxies.js'
+import { notOftener } from '../seldom.js'
+import { secretTokens } from './secret-token-form.js'
 
 /** How exactly `last_used_at` is kept: a use within a minute of one that was written down is not. */
 const USE_MS = 60_000
-/** Tokens whose last use is remembered; when there are more, all are forgotten, and the row itself says when it was. */
-const MOST_REMEMBERED = 10_000
+const PREFIX = 'eden_pat_'
+/** What personal access tokens look like. */
+export const apiTokens = secretTokens(PREFIX)
 
 /** Personal access tokens. That the row is there, live, and of this hash, `findActor` sees, with the person in one statement. */
 export const apiTokenKind: BearerKind = {
   claims: (token) => token.startsWith(PREFIX),
   prove (token) {
-    const { id, hash } = readToken(token) ?? {}
+    const { id, hash } = apiTokens.read(token) ?? {}
     if (id === undefined || hash === undefined) throw new Refused('malformed token')
     return { by: { tokenHash: hash.toString('hex') }, apiTokenId: id }
   }
@@ -24,17 +26,15 @@ export const apiTokenKind: BearerKind = {
  * when the request went well. That it cannot be written is no reason to refuse anything.
  */
 export function noteUses (app: FastifyInstance): void {
-  const noted = new Map<string, number>()
+  const isDue = notOftener(USE_MS)
   const writing = new Set<Promise<unknown>>()
 
   app.addHook('onResponse', async (request, reply) => {
     const id = request.proof?.apiTokenId
     if (id === undefined || reply.statusCode >= 400) return
-    const now = app.clock().getTime()
-    if (Math.abs(now - (noted.get(id) ?? -Infinity)) < USE_MS) return
-    if (noted.size >= MOST_REMEMBERED) noted.clear()
-    noted.set(id, now)
-    const at = new Date(now).toISOString()
+    const now = app.clock()
+    if (!isDue(id, now)) return
+    const at = now.toISOString()
     // Another instance may just have done so; it is enough.
     const write = sql`update api_tokens set last_used_at = ${at}, last_used_ip = ${addressOf(request)}
       where id = ${id} and (last_used_at is null or last_used_at <= ${at}::timestamptz - ${USE_MS} * interval '1 millisecond')`.execute(app.db)

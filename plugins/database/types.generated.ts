@@ -250,6 +250,20 @@ export interface EventSequencer {
   last_position: Generated<number>;
 }
 
+export interface GuestLinks {
+  created_at: Generated<string>;
+  created_by: string;
+  expires_at: string;
+  id: string;
+  last_used_at: string | null;
+  name: string;
+  project_id: string;
+  revoked_at: string | null;
+  revoked_by: string | null;
+  secret_hash: Buffer;
+  task_id: string | null;
+}
+
 export interface IdempotencyKeys {
   body: Json;
   expires_at: string;
@@ -602,6 +616,7 @@ export interface DB {
   event_outbox: EventOutbox;
   event_positions: EventPositions;
   event_sequencer: EventSequencer;
+  guest_links: GuestLinks;
   idempotency_keys: IdempotencyKeys;
   job_runs: JobRuns;
   job_workers: JobWorkers;

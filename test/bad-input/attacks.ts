@@ -72,7 +72,7 @@ export function attacksOn (route: string, row: Row, known: Ids): Case[] {
     const at = (id: string) => ({ url: path(template, { ...ids, [name]: id }) })
     for (const [what, id] of Object.entries(uuid.bad)) {
       if (what === 'no UUID' && row.orSlug?.includes(name) === true) continue // but a slug
-      if (isWellFormedText(id) && id !== '' && id.length <= 1000) add(`${name} ${what}`, { ...VALIDATION, path: name }, at(encodeURIComponent(id)))
+      if (isWellFormedText(id) && id !== '' && id.length <= 1000) add(`${name} ${what}`, row.opaque?.includes(name) === true ? { status: 404, code: 'EDEN_NOT_FOUND' } : { ...VALIDATION, path: name }, at(encodeURIComponent(id)))
     }
     add(`${name} too long`, { status: 414, code: 'EDEN_URL_TOO_LONG' }, at('x'.repeat(1001)))
     add(`${name} that cannot be decoded`, { status: 400, code: 'EDEN_MALFORMED_URL' }, at('%ZZ'))

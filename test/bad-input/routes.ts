@@ -1,7 +1,7 @@
 import { code, commaListOf, count, cursor, email, flag, line, listOf, nullable, oneOf, prose, text, time, uuid, version, type Kind } from './values.js'
 
 /** Whose ids the tests know. */
-export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role' | 'session' | 'token'
+export type Resource = 'user' | 'project' | 'task' | 'comment' | 'notification' | 'item' | 'run' | 'company' | 'contact' | 'day' | 'attachment' | 'role' | 'session' | 'token' | 'guest_link' | 'guest_token'
 
 /** What a route takes. `test/bad-input.test.ts` holds this table to the OpenAPI document, both ways. */
 export interface Row {
@@ -21,6 +21,8 @@ export interface Row {
   ifMatch?: true
   /** The parameters of the path that may also be a slug. */
   orSlug?: string[]
+  /** The parameters of the path that are secrets: whatever is not a good one is not there. */
+  opaque?: string[]
   /** Takes a form with a file, and no JSON. */
   file?: true
   /** The answer when the id of a parameter is well-formed but unknown, where that is not 404. */
@@ -293,6 +295,15 @@ export const routes: Record<string, Row> = {
     unkeyed: true
   },
   'DELETE /api/tokens/{id}': { ids: { id: 'token' } },
+  'GET /api/guest-links': { query: { ...page('-created_at'), project: commaListOf(uuid, 50), task: commaListOf(uuid, 50), state: commaListOf(oneOf('live')) } },
+  'POST /api/guest-links': {
+    body: { name: line(100), project_id: uuid, task_id: uuid, expires_at: { ...time, good: new Date(Date.now() + 3_600_000).toISOString() } },
+    required: ['name', 'expires_at'],
+    least: ['name', 'project_id', 'expires_at'],
+    unkeyed: true
+  },
+  'DELETE /api/guest-links/{id}': { ids: { id: 'guest_link' } },
+  'GET /api/guest/{token}': { ids: { token: 'guest_token' }, query: { ...page('-updated_at'), status: commaListOf(oneOf('open')) }, opaque: ['token'], public: true },
   'GET /api/admin/tokens': { query: { ...page('-created_at'), state: commaListOf(oneOf('live')), user_id: uuid } },
   'DELETE /api/admin/tokens/{id}': { ids: { id: 'token' } },
 

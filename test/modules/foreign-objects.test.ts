@@ -20,13 +20,15 @@ await s.query("update tasks set title = 'Zqxglobulin', description = 'Zqxglobuli
 await s.query("update comments set body = 'Zqxglobulin' where id = $1", [hidden.comment])
 
 /** What belongs to a project, by what a path calls it. Of the others the company has one each, for all of its people. */
-const ofProjects: (keyof Things)[] = ['project', 'task', 'comment', 'item', 'attachment', 'notification']
+const ofProjects: (keyof Things)[] = ['project', 'task', 'comment', 'item', 'attachment', 'notification', 'guest_link']
 /** Ids in bodies and queries: what is put there, or nothing where it is no part of a project. */
 const fields: Record<string, keyof Things | null> = {
   project_id: 'project',
   default_project_id: 'project',
   project: 'project',
   parent_id: 'task',
+  task_id: 'task',
+  task: 'task',
   parent: 'task',
   blocks_id: 'task',
   ids: 'item',
@@ -100,6 +102,7 @@ await t.test('an id in a body names nothing, and nothing changes', async (t) => 
         'POST /api/tasks/bulk parent_id': { changes: [{ id: own.task, set: { parent_id: id } }] },
         'POST /api/tasks/{id}/checklist/reorder ids': { ids: [id] },
         'POST /api/tasks/{id}/move parent_id': { project_id: own.project, parent_id: id },
+        'POST /api/guest-links task_id': { name: 'x', task_id: id, expires_at: (good as { expires_at?: string }).expires_at },
         'POST /api/tasks parent_id': { project_id: own.project, title: 'x', parent_id: id }
       }
       const answer = await ask({ url, method, headers, body: bodies[`${route} ${name}`] ?? { ...good as object, [name]: id } })

@@ -27,13 +27,14 @@ const [role] = await s.get('/api/roles')
 
 /** Whose ids stand in paths: of the project, or of nobody's. */
 const hidden: [RegExp, string][] = [[/projects\/\{id\}/, project.id], [/tasks\/\{id\}/, task.id], [/comments\/\{id\}/, comment.id], [/attachments\/\{id\}/, attachment.id], [/checklist\/\{id\}/, item.id]]
-const open: [RegExp, string][] = [[/users\/\{id\}/, s.member.id], [/companies\/\{id\}/, company.id], [/contacts\/\{id\}/, contact.id], [/jobs\/runs\/\{id\}/, run.id], [/roles\/\{id\}/, role.id]]
+const open: [RegExp, string][] = [[/users\/\{id\}/, s.member.id], [/companies\/\{id\}/, company.id], [/contacts\/\{id\}/, contact.id], [/jobs\/runs\/\{id\}/, run.id], [/roles\/\{id\}/, role.id], [/guest\/\{token\}/, 'nothing']]
 const operations = Object.entries<any>(s.app.swagger().paths ?? {}).filter(([path, methods]) => methods.get !== undefined && path.startsWith('/api/') && !path.endsWith('/stream'))
   .map(([path, { get }]): [string, string[]] => [path, (get.parameters ?? []).filter((one: any) => one.in === 'query').map(({ name }: any) => name)])
 
 await t.test('whatever they are asked for, no answer holds a word of the project', async (t) => {
   const values: Record<string, string[]> = {
     project: [project.id],
+    task: [task.id],
     q: [SECRET, 'ZQX-1', 'ZQX-1-2', 'pump'],
     tag: [SECRET],
     parent: [parent.id],
@@ -52,7 +53,7 @@ await t.test('whatever they are asked for, no answer holds a word of the project
   }
   let asked = 0
   for (const [path, parameters] of operations) {
-    const filled = [...hidden, ...open].reduce((url, [pattern, id]) => pattern.test(url) ? url.replace('{id}', id) : url, path)
+    const filled = [...hidden, ...open].reduce((url, [pattern, id]) => pattern.test(url) ? url.replace(/\{(id|token)\}/, id) : url, path)
     const needed = parameters.includes('q') && path === '/api/search' ? `q=${SECRET}` : ''
     for (const query of ['', ...parameters.flatMap((name) => (values[name] ?? []).map((value) => `${name}=${encodeURIComponent(value)}`))]) {
       const answer = await s.ask('GET', `${filled}?${[query.startsWith('q=') ? '' : needed, query].filter(Boolean).join('&')}`, { as: outsider })

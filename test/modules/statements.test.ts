@@ -60,7 +60,7 @@ await t.test('a list is one statement, however many rows it has and whatever it 
 await t.test('every list of the OpenAPI document is in this test', (t) => {
   const walked = [...lists, ...others, '/api/tasks/{id}/watch'].map((path) => path.split('?', 1)[0]?.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '{id}'))
   // What only the administrator reads, or is one line for each thing that the code knows: tested where they are.
-  const elsewhere = ['/api/admin/jobs/', '/api/admin/jobs/runs', '/api/admin/audit/', '/api/admin/tokens', '/api/comments/{id}/history', '/api/search']
+  const elsewhere = ['/api/admin/jobs/', '/api/admin/jobs/runs', '/api/admin/audit/', '/api/admin/tokens', '/api/guest-links', '/api/comments/{id}/history', '/api/search']
   for (const [path, { get }] of Object.entries<any>(s.app.swagger().paths ?? {})) {
     if (get?.responses?.['200']?.content?.['application/json']?.schema?.type !== 'array') continue
     t.ok([...walked, ...elsewhere].includes(path) || walked.includes(path.replace(/\/$/, '')), path)

@@ -3,7 +3,7 @@ import { publicRoutes } from '../../plugins/public-routes.js'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { buildApp } from '../../app.js'
-import { makeToken, readToken } from '../../plugins/auth/api-token-form.js'
+import { apiTokens } from '../../plugins/auth/api-tokens.js'
 import { eventually, nextPage, startApp, type Person } from '../helper.js'
 import { takeLog } from '../logs.js'
 
@@ -35,7 +35,7 @@ await t.test('a token is shown once, stored as a hash, and signs in as its holde
   t.same((await s.get('/api/tokens', { as: s.member })).map((one: any) => ({ ...one, last_used_at: null, last_used_ip: null })), [rest], 'the list has all but the token')
 
   const [row] = await s.query('select t::text as text, secret_hash from api_tokens t where id = $1', [rest.id])
-  t.ok(row.secret_hash.equals(readToken(token)?.hash))
+  t.ok(row.secret_hash.equals(apiTokens.read(token)?.hash))
   t.notOk(row.text.includes(token.slice(32)))
   t.notMatch(JSON.stringify(lines), token.slice(32), 'the log does not have it')
   t.equal(lines.filter(({ security }) => security === 'token_created').at(-1)?.target, rest.id)
@@ -43,11 +43,11 @@ await t.test('a token is shown once, stored as a hash, and signs in as its holde
 })
 
 await t.test('what is mistyped, cut off or made up is refused without a query', async (t) => {
-  const { token } = makeToken(s.member.id)
-  t.match(readToken(token), { id: s.member.id })
-  for (const id of ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']) t.equal(readToken(makeToken(id).token)?.id, id)
+  const { token } = apiTokens.make(s.member.id)
+  t.match(apiTokens.read(token), { id: s.member.id })
+  for (const id of ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']) t.equal(apiTokens.read(apiTokens.make(id).token)?.id, id)
   const signed = (body: string) => body + [5, 4, 3, 2, 1, 0].map((place) => '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[Math.floor(crc32(body) / 62 ** place) % 62]).join('')
-  t.match(readToken(signed(`eden_pat_${'0'.repeat(22)}_${'a'.repeat(32)}`)), { id: '00000000-0000-0000-0000-000000000000' }, 'whoever knows the form can make one')
+  t.match(apiTokens.read(signed(`eden_pat_${'0'.repeat(22)}_${'a'.repeat(32)}`)), { id: '00000000-0000-0000-0000-000000000000' }, 'whoever knows the form can make one')
   const flipped = token.slice(0, 40) + (token[40] === 'a' ? 'b' : 'a') + token.slice(41)
   const bad = [flipped, token.slice(0, -1), `${token}a`, token.toUpperCase(), 'eden_pat_', `eden_pat_${"'or'1'='1'--".padEnd(61, 'x')}`, signed(`eden_pat_${'z'.repeat(22)}_${'a'.repeat(32)}`), 'eden_pat_' + 'a'.repeat(9000)]
   const statements: unknown[] = []
@@ -58,7 +58,7 @@ await t.test('what is mistyped, cut off or made up is refused without a query', 
   t.same(statements, [])
   t.equal(await status(token), 401, 'well-formed, and nobody\'s')
   const other = await make(s.member)
-  t.equal(await status(makeToken(other.id).token), 401, 'the row of another, with a secret of one\'s own')
+  t.equal(await status(apiTokens.make(other.id).token), 401, 'the row of another, with a secret of one\'s own')
   t.equal(await status(other.token), 200)
 })
 

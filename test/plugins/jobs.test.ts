@@ -7,7 +7,7 @@ import type { Job } from '../../plugins/jobs/index.js'
 import { startProxy } from '../drills/proxy.js'
 import { eventually, startApp, type TestApp } from '../helper.js'
 
-const BASE = ['collect_files', 'expire_accounts', 'expire_api_tokens', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'expire_rate_buckets', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls', 'seal_audit_log']
+const BASE = ['collect_files', 'expire_accounts', 'expire_api_tokens', 'expire_guest_links', 'expire_idempotency_keys', 'expire_job_runs', 'expire_notifications', 'expire_rate_buckets', 'extend_calendar', 'fold_task_counts', 'make_activity_partitions', 'notice_overdue_and_idle_tasks', 'remind_of_balls', 'seal_audit_log']
 /** One more instance on a database, which does jobs; its clock is given, and it has these jobs beside its own. */
 async function instance (t: Test, s: TestApp, { clock, jobs = [] }: { clock?: () => Date, jobs?: Job[] } = {}) {
   // Apps that are built at once keep each other's connections, and what these have locked, waiting: on a busy machine for long.

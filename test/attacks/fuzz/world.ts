@@ -20,6 +20,8 @@ const named: Record<string, Resource | 'link'> = {
   token: 'link',
   project_id: 'project',
   project: 'project',
+  task_id: 'task',
+  task: 'task',
   default_project_id: 'project',
   assignee_id: 'user',
   ball_in_court: 'user',
@@ -40,7 +42,7 @@ const named: Record<string, Resource | 'link'> = {
   ids: 'item'
 }
 /** What a POST to a path makes, by the last part of it. */
-const made: Record<string, Resource> = { users: 'user', roles: 'role', projects: 'project', companies: 'company', contacts: 'contact', tasks: 'task', comments: 'comment', checklist: 'item', attachments: 'attachment', tokens: 'token', runs: 'run' }
+const made: Record<string, Resource> = { users: 'user', roles: 'role', projects: 'project', companies: 'company', contacts: 'contact', tasks: 'task', comments: 'comment', checklist: 'item', attachments: 'attachment', tokens: 'token', runs: 'run', 'guest-links': 'guest_link' }
 
 /** The path and the body of a request that is to succeed. */
 export interface Prepared { path: string, body?: unknown }
@@ -163,6 +165,7 @@ export async function createWorld (s: TestApp): Promise<World> {
     if (cursor !== null) add(`cursor ${route}`, cursor)
     const kind = made[route.replace(/\/$/, '').split('/').at(-1) as string]
     if (status === 201 && kind !== undefined) add(kind, body?.id)
+    if (status === 201 && kind === 'guest_link') add('guest_token', body?.token)
   }
   await world.renew()
   return world

@@ -1,0 +1,117 @@
+import { sql, type SqlBool } from 'kysely'
+import type { Static } from 'typebox'
+import type { Actor } from '../../plugins/auth/index.js'
+import type { Db } from '../../plugins/database/index.js'
+import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { isAny } from '../shared/sql.js'
+import { inTransaction, lookAgain } from '../shared/transaction.js'
+import { projectAllows, visibleProject } from '../shared/visibility.js'
+import { taskKey } from '../tasks/index.js'
+import type { CreateGuestLink, GuestLink } from './schemas.js'
+
+export type GuestLinkRow = Static<typeof GuestLink>
+
+/** What a link `g` is, with its project `p`, its task `t` and who made it, `u`: good only as long as they may show this themselves. */
+const state = sql<GuestLinkRow['state']>`case
+  when g.revoked_at is not null then 'revoked'
+  when g.expires_at <= now() then 'expired'
+  when p.deleted_at is null and t.deleted_at is null and u.is_active and ${projectAllows(sql.ref('g.created_by'), 'projects:share')} then 'live'
+  else 'suspended'
+end`
+
+const columns = [
+  sql<string>`g.id`.as('id'), sql`g.name`.as('name'),
+  sql`jsonb_build_object('id', p.id, 'code', p.code, 'name', p.name)`.as('project'),
+  sql`case when t.id is not null then jsonb_build_object('id', t.id, 'key', ${taskKey}, 'title', t.title) end`.as('task'),
+  state.as('state'),
+  sql`jsonb_build_object('id', u.id, 'name', u.name, 'email', u.email)`.as('created_by'),
+  sql`g.created_at`.as('created_at'), sql`g.expires_at`.as('expires_at'), sql`g.revoked_at`.as('revoked_at'), sql`g.last_used_at`.as('last_used_at')
+]
+const orders: Record<string, Order> = { created_at: { by: sql`g.created_at`, type: 'timestamptz' } }
+
+/** What a list shows: links to which projects and what is in them, to which tasks, and in which states. */
+export interface GuestLinkFilter { project?: string[], task?: string[], state?: string[] }
+
+const links = (db: Db) => db.selectFrom('guest_links as g').innerJoin('projects as p', 'p.id', 'g.project_id').leftJoin('tasks as t', 't.id', 'g.task_id').innerJoin('users as u', 'u.id', 'g.created_by')
+
+const filtered = (db: Db, actor: Actor, { project, task, state: states }: GuestLinkFilter) => links(db)
+  .where(visibleProject(actor))
+  .$if(project !== undefined, (qb) => qb.where(isAny('g.project_id', 'uuid', project ?? [])))
+  .$if(task !== undefined, (qb) => qb.where(isAny('g.task_id', 'uuid', task ?? [])))
+  .$if(states !== undefined, (qb) => qb.where(sql<SqlBool>`${state} = any(${states ?? []}::text[])`))
+
+/** One page of the links into projects that the person may share, whoever made them, and one row more when there is a next page. */
+export function listGuestLinks (db: Db, { actor, filter, page }: { actor: Actor, filter: GuestLinkFilter, page: PageRequest }): Promise<(GuestLinkRow & Keyed)[]> {
+  return keyset(filtered(db, actor, filter).select(columns), orders, sql`g.id`, page).$castTo<GuestLinkRow & Keyed>().execute()
+}
+
+export async function countGuestLinks (db: Db, { actor, filter }: { actor: Actor, filter: GuestLinkFilter }): Promise<number> {
+  const { total } = await filtered(db, actor, filter).select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return total
+}
+
+/** A link that was made, or why it was not. */
+export type Created = { link: GuestLinkRow } | { refused: 'unknown' | 'too_many' }
+
+/** Makes a link to what the person sees, when they have fewer than `most` that are neither revoked nor expired. */
+export function createGuestLink (db: Db, { id, actor, hash, values, most }: { id: string, actor: Actor, hash: Buffer, values: CreateGuestLink, most: number }): Promise<Created> {
+  const { name, project_id: projectId = null, task_id: taskId = null, expires_at: expires } = values
+  const target = taskId === null
+    ? sql`select p.id as project_id, null::uuid as task_id from projects p where p.id = ${projectId}::uuid and ${visibleProject(actor)}`
+    // The key keeps a task where it is until the link is there; who waits for one that is moving looks again where it went.
+    : sql`select p.id as project_id, t.id as task_id from tasks t join projects p on p.id = t.project_id where t.id = ${taskId}::uuid and t.deleted_at is null and ${visibleProject(actor)} for key share of t`
+  return inTransaction(db, async (trx) => {
+    // Two at once are counted one after the other: the second statement sees what the first to come has added.
+    await sql`select from users where id = ${actor.id} for no key update`.execute(trx)
+    const row = await lookAgain(async () => (await sql<{ made: boolean }>`
+      with target as materialized (${target}), made as (
+        insert into guest_links (id, project_id, task_id, name, secret_hash, created_by, expires_at)
+        select ${id}::uuid, project_id, task_id, ${name}, ${hash}::bytea, ${actor.id}::uuid, ${expires}::timestamptz from target
+        where (select count(*) from guest_links l where l.created_by = ${actor.id} and l.revoked_at is null and l.expires_at > now()) < ${most}
+        returning id
+      )
+      select exists (select from made) as made from target`.execute(trx)).rows[0])
+    if (row === undefined) return { refused: 'unknown' }
+    if (!row.made) return { refused: 'too_many' }
+    return { link: await links(trx).select(columns).where('g.id', '=', id).$castTo<GuestLinkRow>().executeTakeFirstOrThrow() }
+  })
+}
+
+/**
+ * Revokes a link, from the next request on.
+ * @returns what it was, or undefined when there is none in a project that the person may share which was not revoked before
+ */
+export async function revokeGuestLink (db: Db, { id, actor }: { id: string, actor: Actor }): Promise<{ name: string, created_by: string, project_id: string, task_id: string | null } | undefined> {
+  const { rows: [row] } = await sql<{ name: string, created_by: string, project_id: string, task_id: string | null }>`
+    update guest_links g set revoked_at = clock_timestamp(), revoked_by = ${actor.id}::uuid from projects p
+    where g.id = ${id} and g.revoked_at is null and p.id = g.project_id and ${visibleProject(actor)}
+    returning g.name, g.created_by, g.project_id, g.task_id`.execute(db)
+  return row
+}
+
+/** A link as whoever comes by it finds it. */
+export interface FoundLink {
+  id: string
+  secret_hash: Buffer
+  state: GuestLinkRow['state']
+  name: string
+  expires_at: string
+  created_by: string
+  project_id: string
+  task_id: string | null
+  project: { code: string, name: string, description: string | null, status: string | null }
+}
+
+/** The link of an id, good or not, and what it says of its project. */
+export function findGuestLink (db: Db, id: string): Promise<FoundLink | undefined> {
+  return links(db)
+    .select(['g.id', 'g.secret_hash', 'g.name', 'g.expires_at', 'g.created_by', 'g.project_id', 'g.task_id', state.as('state')])
+    .select(sql`jsonb_build_object('code', p.code, 'name', p.name, 'description', case when g.task_id is null then p.description end, 'status', case when g.task_id is null then p.status end)`.as('project'))
+    .where('g.id', '=', id).$castTo<FoundLink>().executeTakeFirst()
+}
+
+/** Writes down that a link was used, unless another instance has just done so. */
+export async function noteUse (db: Db, { id, at, everyMs }: { id: string, at: Date, everyMs: number }): Promise<void> {
+  await sql`update guest_links set last_used_at = ${at}
+    where id = ${id} and (last_used_at is null or last_used_at <= ${at}::timestamptz - ${everyMs} * interval '1 millisecond')`.execute(db)
+}
