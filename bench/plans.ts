@@ -12,8 +12,8 @@ import { parseConfig, readEnvironment } from '../plugins/config.js'
 
 interface Statement { text: string, values: unknown[] }
 
-/** What each request also sends: who asks, and the numbering of events. */
-const everyRequest = /"user_roles"|event_sequencer|event_cursors|^(begin|commit)/i
+/** What each request also sends: who asks, the numbering of events, and what connections are told when they are made. */
+const everyRequest = /"user_roles"|event_sequencer|event_cursors|pg_backend_pid|^\s*(begin|commit|set|listen)\b/i
 
 /** Notes what goes over the connections while `work` runs, each text once. */
 async function statementsOf (work: () => Promise<unknown>): Promise<Statement[]> {

@@ -7,7 +7,7 @@ import { pageParameters, sendPage } from '../shared/pagination.js'
 import { anyProject, bodyNamesOne, idIs } from '../shared/project-scope.js'
 import { Deleted, Id, IdParams, NoQuery, problems, ref } from '../shared/schemas.js'
 import { countGuestLinks, createGuestLink, listGuestLinks, revokeGuestLink } from './queries.js'
-import { checkGuestLink, TooManyGuestLinks, unknown } from './rules.js'
+import { checkGuestLink, refusalOf } from './rules.js'
 import { CreateGuestLink, GuestLink, NewGuestLink, State } from './schemas.js'
 import { guestTokens } from './token.js'
 
@@ -46,7 +46,7 @@ export const guestLinkRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const { token, hash } = guestTokens.make(id)
     const link = await app.db.transaction().execute(async (trx) => {
       const created = await createGuestLink(trx, { id, actor, hash, values: body, most })
-      if ('refused' in created) throw created.refused === 'unknown' ? unknown(body) : new TooManyGuestLinks(most)
+      if ('refused' in created) throw refusalOf(created.refused, body, most)
       const { name, project, task, expires_at: expires } = created.link
       await recordAudit(trx, request, { event: 'guest_link_created', targetType: 'guest_link', targetId: id, details: { name, project: project.id, task: task?.id, expires_at: expires } })
       return created.link

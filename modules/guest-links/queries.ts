@@ -1,23 +1,29 @@
-import { sql, type SqlBool } from 'kysely'
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
 import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'
 import { inTransaction, lookAgain } from '../shared/transaction.js'
-import { projectAllows, visibleProject } from '../shared/visibility.js'
+import { mayInProject, projectAllows, visibleProject } from '../shared/visibility.js'
 import { taskKey } from '../tasks/index.js'
-import type { CreateGuestLink, GuestLink } from './schemas.js'
+import type { CreateGuestLink, GuestLink, states } from './schemas.js'
 
 export type GuestLinkRow = Static<typeof GuestLink>
+type State = (typeof states)[number]
 
-/** What a link `g` is, with its project `p`, its task `t` and who made it, `u`: good only as long as they may show this themselves. */
-const state = sql<GuestLinkRow['state']>`case
-  when g.revoked_at is not null then 'revoked'
-  when g.expires_at <= now() then 'expired'
-  when p.deleted_at is null and t.deleted_at is null and u.is_active and ${projectAllows(sql.ref('g.created_by'), 'projects:share')} then 'live'
-  else 'suspended'
-end`
+const maker = sql.ref('g.created_by')
+/** Whether who made a link `g`, the person `u`, may show what it shows, the project `p` or the task `t` in it: nobody shows what they may not read. */
+const isTheirsToShow = sql<boolean>`(p.deleted_at is null and t.deleted_at is null and u.is_active and ${projectAllows(maker, 'projects:share')} and ${projectAllows(maker, 'tasks:read')})`
+
+/** What a link is in each state: exactly one of them. */
+const isIn: Record<State, RawBuilder<SqlBool>> = {
+  revoked: sql`g.revoked_at is not null`,
+  expired: sql`(g.revoked_at is null and g.expires_at <= now())`,
+  live: sql`(g.revoked_at is null and g.expires_at > now() and ${isTheirsToShow})`,
+  suspended: sql`(g.revoked_at is null and g.expires_at > now() and not ${isTheirsToShow})`
+}
+const state = sql<State>`case when ${isIn.revoked} then 'revoked' when ${isIn.expired} then 'expired' when ${isTheirsToShow} then 'live' else 'suspended' end`
 
 const columns = [
   sql<string>`g.id`.as('id'), sql`g.name`.as('name'),
@@ -34,15 +40,22 @@ export interface GuestLinkFilter { project?: string[], task?: string[], state?: 
 
 const links = (db: Db) => db.selectFrom('guest_links as g').innerJoin('projects as p', 'p.id', 'g.project_id').leftJoin('tasks as t', 't.id', 'g.task_id').innerJoin('users as u', 'u.id', 'g.created_by')
 
-const filtered = (db: Db, actor: Actor, { project, task, state: states }: GuestLinkFilter) => links(db)
+const filtered = (db: Db, actor: Actor, { project, task, state: wanted }: GuestLinkFilter) => links(db)
   .where(visibleProject(actor))
   .$if(project !== undefined, (qb) => qb.where(isAny('g.project_id', 'uuid', project ?? [])))
   .$if(task !== undefined, (qb) => qb.where(isAny('g.task_id', 'uuid', task ?? [])))
-  .$if(states !== undefined, (qb) => qb.where(sql<SqlBool>`${state} = any(${states ?? []}::text[])`))
+  .$if(wanted !== undefined, (qb) => qb.where((eb) => eb.or((wanted ?? []).map((one) => isIn[one as State]))))
 
-/** One page of the links into projects that the person may share, whoever made them, and one row more when there is a next page. */
+/**
+ * One page of the links into projects that the person may share, whoever made them, and one row more when there is a next
+ * page. What their makers may is asked for those alone: for all links PostgreSQL would first read every member of every project.
+ */
 export function listGuestLinks (db: Db, { actor, filter, page }: { actor: Actor, filter: GuestLinkFilter, page: PageRequest }): Promise<(GuestLinkRow & Keyed)[]> {
-  return keyset(filtered(db, actor, filter).select(columns), orders, sql`g.id`, page).$castTo<GuestLinkRow & Keyed>().execute()
+  const direction = page.sort?.startsWith('-') === true ? 'desc' : 'asc'
+  return db.with((cte) => cte('page').materialized(), () => keyset(filtered(db, actor, filter).select('g.id'), orders, sql`g.id`, page))
+    .selectFrom('page').innerJoin('guest_links as g', 'g.id', 'page.id').innerJoin('projects as p', 'p.id', 'g.project_id').leftJoin('tasks as t', 't.id', 'g.task_id').innerJoin('users as u', 'u.id', 'g.created_by')
+    .select(columns).select('page.sort_key').orderBy('g.created_at', direction).orderBy('g.id', direction)
+    .$castTo<GuestLinkRow & Keyed>().execute()
 }
 
 export async function countGuestLinks (db: Db, { actor, filter }: { actor: Actor, filter: GuestLinkFilter }): Promise<number> {
@@ -51,27 +64,29 @@ export async function countGuestLinks (db: Db, { actor, filter }: { actor: Actor
 }
 
 /** A link that was made, or why it was not. */
-export type Created = { link: GuestLinkRow } | { refused: 'unknown' | 'too_many' }
+export type Created = { link: GuestLinkRow } | { refused: 'unknown' | 'not_read' | 'too_many' }
 
 /** Makes a link to what the person sees, when they have fewer than `most` that are neither revoked nor expired. */
 export function createGuestLink (db: Db, { id, actor, hash, values, most }: { id: string, actor: Actor, hash: Buffer, values: CreateGuestLink, most: number }): Promise<Created> {
   const { name, project_id: projectId = null, task_id: taskId = null, expires_at: expires } = values
+  const mayRead = mayInProject(actor, 'tasks:read')
   const target = taskId === null
-    ? sql`select p.id as project_id, null::uuid as task_id from projects p where p.id = ${projectId}::uuid and ${visibleProject(actor)}`
+    ? sql`select p.id as project_id, null::uuid as task_id, ${mayRead} as may_read from projects p where p.id = ${projectId}::uuid and ${visibleProject(actor)}`
     // The key keeps a task where it is until the link is there; who waits for one that is moving looks again where it went.
-    : sql`select p.id as project_id, t.id as task_id from tasks t join projects p on p.id = t.project_id where t.id = ${taskId}::uuid and t.deleted_at is null and ${visibleProject(actor)} for key share of t`
+    : sql`select p.id as project_id, t.id as task_id, ${mayRead} as may_read from tasks t join projects p on p.id = t.project_id where t.id = ${taskId}::uuid and t.deleted_at is null and ${visibleProject(actor)} for key share of t`
   return inTransaction(db, async (trx) => {
     // Two at once are counted one after the other: the second statement sees what the first to come has added.
     await sql`select from users where id = ${actor.id} for no key update`.execute(trx)
-    const row = await lookAgain(async () => (await sql<{ made: boolean }>`
+    const row = await lookAgain(async () => (await sql<{ made: boolean, may_read: boolean }>`
       with target as materialized (${target}), made as (
         insert into guest_links (id, project_id, task_id, name, secret_hash, created_by, expires_at)
         select ${id}::uuid, project_id, task_id, ${name}, ${hash}::bytea, ${actor.id}::uuid, ${expires}::timestamptz from target
-        where (select count(*) from guest_links l where l.created_by = ${actor.id} and l.revoked_at is null and l.expires_at > now()) < ${most}
+        where may_read and (select count(*) from guest_links l where l.created_by = ${actor.id} and l.revoked_at is null and l.expires_at > now()) < ${most}
         returning id
       )
-      select exists (select from made) as made from target`.execute(trx)).rows[0])
+      select exists (select from made) as made, may_read from target`.execute(trx)).rows[0])
     if (row === undefined) return { refused: 'unknown' }
+    if (!row.may_read) return { refused: 'not_read' }
     if (!row.made) return { refused: 'too_many' }
     return { link: await links(trx).select(columns).where('g.id', '=', id).$castTo<GuestLinkRow>().executeTakeFirstOrThrow() }
   })
@@ -93,7 +108,7 @@ export async function revokeGuestLink (db: Db, { id, actor }: { id: string, acto
 export interface FoundLink {
   id: string
   secret_hash: Buffer
-  state: GuestLinkRow['state']
+  state: State
   name: string
   expires_at: string
   created_by: string

@@ -1,17 +1,23 @@
 import createError from '@fastify/error'
-import { InvalidValue, withMembers } from '../../plugins/errors.js'
+import { Forbidden, InvalidValue, withMembers } from '../../plugins/errors.js'
 import type { CreateGuestLink } from './schemas.js'
 
 const DAY_MS = 86_400_000
 
 const UnknownProject = createError('EDEN_UNKNOWN_PROJECT', 'project_id names no project', 422)
 const UnknownTask = createError('EDEN_UNKNOWN_TASK', 'task_id names no task', 422)
-export const TooManyGuestLinks = createError<[number]>('EDEN_TOO_MANY_GUEST_LINKS', 'you have %d live links, as many as are allowed: revoke one first', 422)
+const TooManyGuestLinks = createError<[number]>('EDEN_TOO_MANY_GUEST_LINKS', 'you have %d live links, as many as are allowed: revoke one first', 422)
 
 /** What the body of a request names is not there, as far as the caller sees. */
-export const unknown = ({ task_id: taskId }: Pick<CreateGuestLink, 'task_id'>): Error => {
+const unknown = ({ task_id: taskId }: Pick<CreateGuestLink, 'task_id'>): Error => {
   const error = taskId === undefined ? new UnknownProject() : new UnknownTask()
   return withMembers(error, { errors: [{ path: taskId === undefined ? 'project_id' : 'task_id', message: error.message }] })
+}
+
+/** Why a link was not made. @param most how many a person may have */
+export function refusalOf (refused: 'unknown' | 'not_read' | 'too_many', values: CreateGuestLink, most: number): Error {
+  if (refused === 'not_read') return new Forbidden('tasks:read')
+  return refused === 'too_many' ? new TooManyGuestLinks(most) : unknown(values)
 }
 
 const invalid = (path: string, message: string) => withMembers(new InvalidValue(`${path} ${message}`), { errors: [{ path, message }] })

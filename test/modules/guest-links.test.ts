@@ -247,6 +247,20 @@ await t.test('nobody shares what they may not, nor learns of it', async (t) => {
   t.same(problem(await ask(s.admin, {})), [400, 'EDEN_VALIDATION', 'body'])
 })
 
+await t.test('nobody shows by a link what they may not read themselves', async (t) => {
+  const maker = await s.addPerson(null)
+  const project = await s.addProject()
+  const role = await s.post('/api/roles', { slug: 'sharer', name: 'Sharer', permissions: ['projects:read', 'projects:share'] })
+  await s.ask('PUT', `/api/users/${maker.id}/roles/${role.slug}`)
+  const ask = () => s.ask('POST', '/api/guest-links', { as: maker, body: asked({ project_id: project.id }) })
+  t.match((await ask()).json(), { status: 403, code: 'EDEN_FORBIDDEN', detail: /tasks:read/ })
+  await s.ask('PUT', `/api/users/${maker.id}/roles/viewer`)
+  const { token } = (await ask()).json()
+  t.equal(await status(token), 200)
+  await s.ask('DELETE', `/api/users/${maker.id}/roles/viewer`)
+  t.equal(await status(token), 404)
+})
+
 await t.test('a personal access token makes no links, which would outlive it, but lists and revokes them', async (t) => {
   const maker = await manager()
   const project = await s.addProject({}, maker)
