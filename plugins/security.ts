@@ -99,7 +99,7 @@ export default fp(async function security (app) {
     if (second.lines < MOST_LINES_A_SECOND) {
       second.lines++
       const route = { method: request.method, route: request.routeOptions.url }
-      request.log[levelOf(event)]({ security: event, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
+      request.log[levelOf(event)]({ security: event, target: target === 'recorded' ? undefined : target.targetId, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
       if (target !== 'recorded') app.auditTrail.note({ event, ...auditOrigin(request), ...target, details: { ...details, ...route } })
       return
     }

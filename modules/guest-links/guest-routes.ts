@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { FastifyRequest } from 'fastify'
 import { NotFound } from '../../plugins/errors.js'
 import { addressOf } from '../../plugins/proxies.js'
+import { subjectOf } from '../../plugins/rate-limit/address.js'
 import { notOftener } from '../../plugins/seldom.js'
 import { pageParameters, sendPage } from '../shared/pagination.js'
 import { problems, ref } from '../shared/schemas.js'
@@ -15,7 +16,7 @@ import { guestTokens } from './token.js'
 
 /** How exactly `last_used_at` is kept. */
 const USE_MS = 60_000
-/** How often looking at the same from the same address is on record. */
+/** How often looking at the same from the same address, or its /64, is on record. */
 const RECORD_MS = 3_600_000
 
 const tokenParams = Type.Object({ token: Type.String({ description: 'of a guest link' }) })
@@ -45,7 +46,7 @@ export const guestRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function tellUse (request: FastifyRequest, { id, name, created_by: maker }: FoundLink): Promise<void> {
     const now = app.clock()
-    if (isToBeRecorded(`${id} ${addressOf(request)}`, now)) app.security(request, 'guest_link_used', { name, maker }, { targetType: 'guest_link', targetId: id })
+    if (isToBeRecorded(`${id} ${subjectOf(addressOf(request))}`, now)) app.security(request, 'guest_link_used', { name, maker }, { targetType: 'guest_link', targetId: id })
     if (!isToBeNoted(id, now)) return
     // That it cannot be written is no reason to show nothing.
     await noteUse(app.db, { id, at: now, everyMs: USE_MS }).catch((err: unknown) => { app.log.debug({ err }, 'the use of a guest link could not be noted') })

@@ -309,6 +309,7 @@ await t.test('who looked, and from where, is on record once an hour, and the las
   const begin = now
   for (const address of ['198.51.100.1', '198.51.100.2', '198.51.100.1']) t.equal((await from(address)).statusCode, 200)
   t.match(await recorded('guest_link_used', id), [{ actor_id: null, target_type: 'guest_link', ip: '198.51.100.1', details: { name: 'The architect', maker: maker.id } }, { ip: '198.51.100.2' }])
+  t.match(told('guest_link_used').at(-1), { target: id, ip: '198.51.100.2' })
   t.equal(new Date(await lastUsed()).getTime(), begin.getTime())
   const writes = async () => (await s.query<{ xmin: string }>('select xmin::text from guest_links where id = $1', [id]))[0]?.xmin
   const before = await writes()
