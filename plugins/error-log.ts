@@ -8,7 +8,7 @@ const DEEPEST = 5
 const repeatsWhatWasSent = (error: unknown) => error instanceof pg.DatabaseError && (error.severity === 'FATAL' || /^2[23]/.test(error.code ?? ''))
 
 /** A text without the tokens of ours that have a form of their own: they stand in paths too. */
-export const withoutTokens = (text: string): string => text.replace(/\b(eden_[a-z]+_)[0-9A-Za-z]{22}_[0-9A-Za-z]+/g, '$1[redacted]')
+export const withoutTokens = (text: string): string => text.replace(/(eden_[a-z]+_)[0-9A-Za-z]{22}_[0-9A-Za-z]+/g, '$1[redacted]')
 
 /** A text without what could be a secret wherever it came from: the user and password of a URL, its query string, tokens. */
 export function scrub (text: string): string {

@@ -107,8 +107,8 @@ declare module 'fastify' {
   }
 }
 
-/** What was asked, as an answer may repeat it: people send those on. */
-const pathOf = ({ url }: FastifyRequest): string => withoutTokens(url.split('?', 1)[0] as string)
+/** What was asked, as an answer may repeat it: people send those on. Letters, digits and `_` may be written `%5F`: they mean the same. */
+const pathOf = ({ url }: FastifyRequest): string => withoutTokens((url.split('?', 1)[0] as string).replace(/%(3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))))
 
 /** Answers with a problem (RFC 9457). */
 function sendProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

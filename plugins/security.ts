@@ -57,8 +57,11 @@ type Target = Pick<AuditEntry, 'targetType' | 'targetId'>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Counts something that whoever watches over security wants to know, tells the log, and puts it on record. `details` hold no secrets. */
-    security: (request: FastifyRequest, event: SecurityEvent, details?: Details, target?: Target) => void
+    /**
+     * Counts something that whoever watches over security wants to know, tells the log, and puts it on record. `details` hold no
+     * secrets. @returns whether it has a line of its own there, or is one of too many
+     */
+    security: (request: FastifyRequest, event: SecurityEvent, details?: Details, target?: Target) => boolean
     /** The same for what is on record already: `recordAudit` does both. */
     tellSecurity: (request: FastifyRequest, event: SecurityEvent, details?: Details) => void
   }
@@ -93,7 +96,7 @@ export default fp(async function security (app) {
     return second
   }
 
-  function tell (request: FastifyRequest, event: SecurityEvent, details: Details, target: Target | 'recorded'): void {
+  function tell (request: FastifyRequest, event: SecurityEvent, details: Details, target: Target | 'recorded'): boolean {
     counter.inc({ event })
     const second = secondOf(event)
     if (second.lines < MOST_LINES_A_SECOND) {
@@ -101,13 +104,14 @@ export default fp(async function security (app) {
       const route = { method: request.method, route: request.routeOptions.url }
       request.log[levelOf(event)]({ security: event, target: target === 'recorded' ? undefined : target.targetId, ...details, ...route, ip: addressOf(request), user_id: request.actor?.id }, securityEvents[event])
       if (target !== 'recorded') app.auditTrail.note({ event, ...auditOrigin(request), ...target, details: { ...details, ...route } })
-      return
+      return true
     }
     if (target !== 'recorded') second.unrecorded++
     if (second.suppressed++ === 0) second.end = setTimeout(tellRest, SECOND_MS, event).unref() // also when no other follows
+    return false
   }
   app.decorate('security', (request, event, details = {}, target = {}) => tell(request, event, details, target))
-  app.decorate('tellSecurity', (request, event, details = {}) => tell(request, event, details, 'recorded'))
+  app.decorate('tellSecurity', (request, event, details = {}) => { tell(request, event, details, 'recorded') })
   app.addHook('onClose', async () => {
     for (const event of seconds.keys()) tellRest(event)
   })

@@ -2,17 +2,18 @@
 const MOST_REMEMBERED = 10_000
 
 /**
- * For what is to be noted now and then, not each time.
- * @param periodMs how long it is enough
- * @returns tells whether it is time again for a key, and takes it that it is done then; sooner than it should after many other keys
+ * For what is to be done now and then, not each time: sooner again than it should be only after many other keys.
+ * @param periodMs how long once is enough
  */
-export function notOftener (periodMs: number): (key: string, now: Date) => boolean {
+export function notOftener (periodMs: number) {
   const last = new Map<string, number>()
-  return (key, now) => {
-    const at = now.getTime()
-    if (Math.abs(at - (last.get(key) ?? -Infinity)) < periodMs) return false // a clock may also be set back
-    if (last.size >= MOST_REMEMBERED) last.clear()
-    last.set(key, at)
-    return true
+  return {
+    /** Whether it is time again for a key. */
+    isDue: (key: string, now: Date): boolean => Math.abs(now.getTime() - (last.get(key) ?? -Infinity)) >= periodMs, // a clock may also be set back
+    /** Remembers that it was done for a key. */
+    done (key: string, now: Date): void {
+      if (last.size >= MOST_REMEMBERED) last.clear()
+      last.set(key, now.getTime())
+    }
   }
 }

@@ -27,8 +27,8 @@ const viewQuery = Type.Object({
 
 /** What guests see: the one route of the domain that nobody signs in for. */
 export const guestRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const isToBeNoted = notOftener(USE_MS)
-  const isToBeRecorded = notOftener(RECORD_MS)
+  const notes = notOftener(USE_MS)
+  const records = notOftener(RECORD_MS)
 
   function refuse (request: FastifyRequest, reason: string, id?: string): never {
     app.security(request, 'guest_link_refused', { reason }, id === undefined ? {} : { targetType: 'guest_link', targetId: id })
@@ -46,8 +46,10 @@ export const guestRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function tellUse (request: FastifyRequest, { id, name, created_by: maker }: FoundLink): Promise<void> {
     const now = app.clock()
-    if (isToBeRecorded(`${id} ${subjectOf(addressOf(request))}`, now)) app.security(request, 'guest_link_used', { name, maker }, { targetType: 'guest_link', targetId: id })
-    if (!isToBeNoted(id, now)) return
+    const whoAndWhat = `${id} ${subjectOf(addressOf(request))}`
+    if (records.isDue(whoAndWhat, now) && app.security(request, 'guest_link_used', { name, maker }, { targetType: 'guest_link', targetId: id })) records.done(whoAndWhat, now)
+    if (!notes.isDue(id, now)) return
+    notes.done(id, now)
     // That it cannot be written is no reason to show nothing.
     await noteUse(app.db, { id, at: now, everyMs: USE_MS }).catch((err: unknown) => { app.log.debug({ err }, 'the use of a guest link could not be noted') })
   }
@@ -58,7 +60,7 @@ export const guestRoutes: FastifyPluginAsyncTypebox = async (app) => {
     reply.headers({ 'cache-control': 'no-store', 'x-robots-tag': 'noindex' })
     const { limit, cursor, sort, count, status } = request.query
     const link = await linkOf(request, request.params.token)
-    const show = { project_id: link.project_id, task_id: link.task_id, status }
+    const show = { id: link.id, project_id: link.project_id, task_id: link.task_id, status }
     const [rows, total] = await Promise.all([
       listGuestTasks(app.db, { show, now: app.clock(), page: { limit, cursor, sort } }),
       count === true ? countGuestTasks(app.db, show) : undefined

@@ -4,13 +4,14 @@ import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'
 import { isOverdue, progress, taskKey } from '../tasks/index.js'
+import { isGood } from './queries.js'
 import type { GuestTask } from './schemas.js'
 
 /** A row of a page, which also has the id that the next page goes on from: the schema of the answer leaves it out. */
 export type GuestTaskRow = Static<typeof GuestTask> & Keyed
 
-/** What a link shows: a task where it is, or all of a project. */
-export interface Shown { project_id: string, task_id: string | null, status?: string[] }
+/** What a link shows: a task where it is, or all of a project, as long as the link is good. */
+export interface Shown { id: string, project_id: string, task_id: string | null, status?: string[] }
 
 const orders: Record<string, Order> = {
   updated_at: { by: sql`t.updated_at`, type: 'timestamptz' },
@@ -24,8 +25,8 @@ const holder = sql`case
   when t.ball_company_id is not null then (select jsonb_build_object('kind', 'company', 'name', o.name, 'company', null) from companies o where o.id = t.ball_company_id)
 end`
 
-const shown = (db: Db, { project_id: projectId, task_id: taskId, status }: Shown) => db.selectFrom('tasks as t').innerJoin('projects as p', 'p.id', 't.project_id')
-  .where('t.project_id', '=', projectId).where('t.deleted_at', 'is', null)
+const shown = (db: Db, { id, project_id: projectId, task_id: taskId, status }: Shown) => db.selectFrom('tasks as t').innerJoin('projects as p', 'p.id', 't.project_id')
+  .where('t.project_id', '=', projectId).where('t.deleted_at', 'is', null).where(isGood(db, id))
   .$if(taskId !== null, (qb) => qb.where('t.id', '=', taskId as string))
   .$if(status !== undefined, (qb) => qb.where(isAny('t.status', 'text', status ?? [])))
 

@@ -46,7 +46,7 @@ export const guestLinkRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const { token, hash } = guestTokens.make(id)
     const link = await app.db.transaction().execute(async (trx) => {
       const created = await createGuestLink(trx, { id, actor, hash, values: body, most })
-      if ('refused' in created) throw refusalOf(created.refused, body, most)
+      if ('refused' in created) throw refusalOf(created, body, most)
       const { name, project, task, expires_at: expires } = created.link
       await recordAudit(trx, request, { event: 'guest_link_created', targetType: 'guest_link', targetId: id, details: { name, project: project.id, task: task?.id, expires_at: expires } })
       return created.link

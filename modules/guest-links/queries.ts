@@ -12,9 +12,11 @@ import type { CreateGuestLink, GuestLink, states } from './schemas.js'
 export type GuestLinkRow = Static<typeof GuestLink>
 type State = (typeof states)[number]
 
-const maker = sql.ref('g.created_by')
-/** Whether who made a link `g`, the person `u`, may show what it shows, the project `p` or the task `t` in it: nobody shows what they may not read. */
-const isTheirsToShow = sql<boolean>`(p.deleted_at is null and t.deleted_at is null and u.is_active and ${projectAllows(maker, 'projects:share')} and ${projectAllows(maker, 'tasks:read')})`
+/** What one must be allowed in a project to show it and its tasks to guests: nobody shows what they may not read themselves. */
+export const neededToShow = ['projects:share', 'projects:read', 'tasks:read'] as const
+
+/** Whether who made a link `g`, the person `u`, may show what it shows, the project `p` or the task `t` in it. */
+const isTheirsToShow = sql<boolean>`(p.deleted_at is null and t.deleted_at is null and u.is_active and ${sql.join(neededToShow.map((one) => projectAllows(sql.ref('g.created_by'), one)), sql` and `)})`
 
 /** What a link is in each state: exactly one of them. */
 const isIn: Record<State, RawBuilder<SqlBool>> = {
@@ -41,7 +43,7 @@ export interface GuestLinkFilter { project?: string[], task?: string[], state?: 
 const links = (db: Db) => db.selectFrom('guest_links as g').innerJoin('projects as p', 'p.id', 'g.project_id').leftJoin('tasks as t', 't.id', 'g.task_id').innerJoin('users as u', 'u.id', 'g.created_by')
 
 const filtered = (db: Db, actor: Actor, { project, task, state: wanted }: GuestLinkFilter) => links(db)
-  .where(visibleProject(actor))
+  .where(visibleProject(actor, { deletedToo: true }))
   .$if(project !== undefined, (qb) => qb.where(isAny('g.project_id', 'uuid', project ?? [])))
   .$if(task !== undefined, (qb) => qb.where(isAny('g.task_id', 'uuid', task ?? [])))
   .$if(wanted !== undefined, (qb) => qb.where((eb) => eb.or((wanted ?? []).map((one) => isIn[one as State]))))
@@ -63,30 +65,30 @@ export async function countGuestLinks (db: Db, { actor, filter }: { actor: Actor
   return total
 }
 
-/** A link that was made, or why it was not. */
-export type Created = { link: GuestLinkRow } | { refused: 'unknown' | 'not_read' | 'too_many' }
+/** A link that was made, or why it was not: `missing` is a permission that one needs there. */
+export type Created = { link: GuestLinkRow } | { refused: 'unknown' | 'too_many' } | { refused: 'forbidden', missing: string }
 
-/** Makes a link to what the person sees, when they have fewer than `most` that are neither revoked nor expired. */
+/** Makes a link to what the person sees, when they have fewer than `most` that are good. */
 export function createGuestLink (db: Db, { id, actor, hash, values, most }: { id: string, actor: Actor, hash: Buffer, values: CreateGuestLink, most: number }): Promise<Created> {
   const { name, project_id: projectId = null, task_id: taskId = null, expires_at: expires } = values
-  const mayRead = mayInProject(actor, 'tasks:read')
+  const missing = sql`case ${sql.join(neededToShow.map((one) => sql`when not ${mayInProject(actor, one)} then ${one}`), sql` `)} end`
   const target = taskId === null
-    ? sql`select p.id as project_id, null::uuid as task_id, ${mayRead} as may_read from projects p where p.id = ${projectId}::uuid and ${visibleProject(actor)}`
+    ? sql`select p.id as project_id, null::uuid as task_id, ${missing} as missing from projects p where p.id = ${projectId}::uuid and ${visibleProject(actor)}`
     // The key keeps a task where it is until the link is there; who waits for one that is moving looks again where it went.
-    : sql`select p.id as project_id, t.id as task_id, ${mayRead} as may_read from tasks t join projects p on p.id = t.project_id where t.id = ${taskId}::uuid and t.deleted_at is null and ${visibleProject(actor)} for key share of t`
+    : sql`select p.id as project_id, t.id as task_id, ${missing} as missing from tasks t join projects p on p.id = t.project_id where t.id = ${taskId}::uuid and t.deleted_at is null and ${visibleProject(actor)} for key share of t`
   return inTransaction(db, async (trx) => {
     // Two at once are counted one after the other: the second statement sees what the first to come has added.
     await sql`select from users where id = ${actor.id} for no key update`.execute(trx)
-    const row = await lookAgain(async () => (await sql<{ made: boolean, may_read: boolean }>`
+    const row = await lookAgain(async () => (await sql<{ made: boolean, missing: string | null }>`
       with target as materialized (${target}), made as (
         insert into guest_links (id, project_id, task_id, name, secret_hash, created_by, expires_at)
         select ${id}::uuid, project_id, task_id, ${name}, ${hash}::bytea, ${actor.id}::uuid, ${expires}::timestamptz from target
-        where may_read and (select count(*) from guest_links l where l.created_by = ${actor.id} and l.revoked_at is null and l.expires_at > now()) < ${most}
+        where missing is null and (${links(trx).select((eb) => eb.fn.countAll().as('count')).where('g.created_by', '=', actor.id).where(isIn.live)}) < ${most}
         returning id
       )
-      select exists (select from made) as made, may_read from target`.execute(trx)).rows[0])
+      select exists (select from made) as made, missing from target`.execute(trx)).rows[0])
     if (row === undefined) return { refused: 'unknown' }
-    if (!row.may_read) return { refused: 'not_read' }
+    if (row.missing !== null) return { refused: 'forbidden', missing: row.missing }
     if (!row.made) return { refused: 'too_many' }
     return { link: await links(trx).select(columns).where('g.id', '=', id).$castTo<GuestLinkRow>().executeTakeFirstOrThrow() }
   })
@@ -97,9 +99,11 @@ export function createGuestLink (db: Db, { id, actor, hash, values, most }: { id
  * @returns what it was, or undefined when there is none in a project that the person may share which was not revoked before
  */
 export async function revokeGuestLink (db: Db, { id, actor }: { id: string, actor: Actor }): Promise<{ name: string, created_by: string, project_id: string, task_id: string | null } | undefined> {
+  // Who waits for a task that is moving does so here: the next statement sees the link in the project where it went.
+  await sql`select from guest_links where id = ${id} for no key update`.execute(db)
   const { rows: [row] } = await sql<{ name: string, created_by: string, project_id: string, task_id: string | null }>`
     update guest_links g set revoked_at = clock_timestamp(), revoked_by = ${actor.id}::uuid from projects p
-    where g.id = ${id} and g.revoked_at is null and p.id = g.project_id and ${visibleProject(actor)}
+    where g.id = ${id} and g.revoked_at is null and p.id = g.project_id and ${visibleProject(actor, { deletedToo: true })}
     returning g.name, g.created_by, g.project_id, g.task_id`.execute(db)
   return row
 }
@@ -125,8 +129,11 @@ export function findGuestLink (db: Db, id: string): Promise<FoundLink | undefine
     .where('g.id', '=', id).$castTo<FoundLink>().executeTakeFirst()
 }
 
-/** Writes down that a link was used, unless another instance has just done so. */
+/** Whether a link is good now, in SQL. */
+export const isGood = (db: Db, id: string) => sql<SqlBool>`exists (${links(db).where('g.id', '=', id).where(isIn.live)})`
+
+/** Writes down that a link was used, unless another instance has just done so, or its task is moving: no guest waits for that, nor keeps a connection. */
 export async function noteUse (db: Db, { id, at, everyMs }: { id: string, at: Date, everyMs: number }): Promise<void> {
-  await sql`update guest_links set last_used_at = ${at}
-    where id = ${id} and (last_used_at is null or last_used_at <= ${at}::timestamptz - ${everyMs} * interval '1 millisecond')`.execute(db)
+  await sql`update guest_links set last_used_at = ${at} where id = any(array(
+    select id from guest_links where id = ${id} and (last_used_at is null or last_used_at <= ${at}::timestamptz - ${everyMs} * interval '1 millisecond') for no key update skip locked))`.execute(db)
 }

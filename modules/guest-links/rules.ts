@@ -1,5 +1,6 @@
 import createError from '@fastify/error'
 import { Forbidden, InvalidValue, withMembers } from '../../plugins/errors.js'
+import type { Created } from './queries.js'
 import type { CreateGuestLink } from './schemas.js'
 
 const DAY_MS = 86_400_000
@@ -15,9 +16,9 @@ const unknown = ({ task_id: taskId }: Pick<CreateGuestLink, 'task_id'>): Error =
 }
 
 /** Why a link was not made. @param most how many a person may have */
-export function refusalOf (refused: 'unknown' | 'not_read' | 'too_many', values: CreateGuestLink, most: number): Error {
-  if (refused === 'not_read') return new Forbidden('tasks:read')
-  return refused === 'too_many' ? new TooManyGuestLinks(most) : unknown(values)
+export function refusalOf (created: Extract<Created, { refused: string }>, values: CreateGuestLink, most: number): Error {
+  if (created.refused === 'forbidden') return new Forbidden(created.missing)
+  return created.refused === 'too_many' ? new TooManyGuestLinks(most) : unknown(values)
 }
 
 const invalid = (path: string, message: string) => withMembers(new InvalidValue(`${path} ${message}`), { errors: [{ path, message }] })

@@ -26,14 +26,15 @@ export const apiTokenKind: BearerKind = {
  * when the request went well. That it cannot be written is no reason to refuse anything.
  */
 export function noteUses (app: FastifyInstance): void {
-  const isDue = notOftener(USE_MS)
+  const notes = notOftener(USE_MS)
   const writing = new Set<Promise<unknown>>()
 
   app.addHook('onResponse', async (request, reply) => {
     const id = request.proof?.apiTokenId
     if (id === undefined || reply.statusCode >= 400) return
     const now = app.clock()
-    if (!isDue(id, now)) return
+    if (!notes.isDue(id, now)) return
+    notes.done(id, now)
     const at = now.toISOString()
     // Another instance may just have done so; it is enough.
     const write = sql`update api_tokens set last_used_at = ${at}, last_used_ip = ${addressOf(request)}

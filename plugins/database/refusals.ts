@@ -27,6 +27,7 @@ const byConstraint: Record<string, Refusal> = {
   task_dependencies_not_self: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),
   task_dependencies_cycle: refuse(409, 'EDEN_DEPENDENCY_CYCLE', 'blocks_id', 'would let a task wait for itself'),
   checklist_items_few: { status: 422, code: 'EDEN_CHECKLIST_FULL', detail: 'a checklist has 200 steps at most' },
+  guest_links_expires_later: refuse(400, 'EDEN_VALIDATION', 'expires_at', 'must be in the future'),
   tasks_parent_id_fkey: refuse(422, 'EDEN_UNKNOWN_PARENT', 'parent_id', 'names no task of this project'),
   tasks_parent_not_self: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
   tasks_parent_cycle: refuse(422, 'EDEN_PARENT_CYCLE', 'parent_id', 'would make the task its own ancestor'),
