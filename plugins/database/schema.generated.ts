@@ -1451,7 +1451,7 @@ export const expectedSchema: DatabaseSchema = {
     "refuse_change()": "14db4dbf21b3bd535a745dd007f3ff47d4ab649f3f62d833538118fc911d2793",
     "refuse_dependency_cycle()": "96f856e8a5a037d2feb5865927c937fdcd4bc2717401ec344b3089b4e95c54e0",
     "refuse_hold_inside_pause()": "6fb581a0e836f445fa606540eb592bf4b96a5f4137db1bb33f53b7bc13053d06",
-    "refuse_parent_cycle()": "0426d50bbbdf6f5b5586913ef3a68b4a3fe96a78ea898dd583c299c58e7673ce",
+    "refuse_parent_cycle()": "8fa807cf6dbb772406881e1766848f5f4c596ffa79f54f78ace43d973c947b5a",
     "refuse_pause_outside()": "398ab2c1ac6d53af2e4e0b2ee8d9b692f81d7916ee71ca691a3e3863b28e4069",
     "refuse_truncate()": "877f9725ee1caa506e5e7ad0a327980b3950316ccc9593c6c6c9cfb455de5bee",
     "require_administrator()": "46d55158d2a6a7bd308556a15e3d7207ce45b3c7b582178d67356a1b07ce8652",

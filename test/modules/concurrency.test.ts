@@ -83,6 +83,20 @@ await t.test('two tasks cannot become each other\'s parent at once, nor can a ri
   t.same(await s.query('with recursive up (id, parent_id) as (select id, parent_id from tasks union select u.id, t.parent_id from up u join tasks t on t.id = u.parent_id) select id from up where id = parent_id'), [], 'no task is its own ancestor')
 })
 
+await t.test('who changes a subtask waits for nobody who changes families: they may wait for that subtask', async (t) => {
+  const parent = await s.addTask(project.id)
+  const task = await s.addTask(project.id, { parent_id: parent.id })
+  const other = new pg.Client({ connectionString: s.url })
+  await other.connect()
+  t.teardown(() => other.end())
+  await other.query('begin')
+  await other.query("select pg_advisory_xact_lock(hashtextextended('task parents of ' || $1, 0))", [project.id])
+  t.equal((await patch(task.id, { title: 'Meanwhile', priority: 'high' })).statusCode, 200)
+  t.equal((await s.ask('POST', '/api/tasks/bulk', { body: { changes: [{ id: task.id, set: { tags: ['meanwhile'] } }] } })).statusCode, 200)
+  await other.query('commit')
+  t.match(await s.get(`/api/tasks/${task.id}`), { title: 'Meanwhile', parent_id: parent.id, version: 3 })
+})
+
 await t.test('bulk changes that make families at once do not block each other for good', async (t) => {
   const tasks = (await Promise.all(Array.from({ length: 12 }, () => s.addTask(project.id)))).map(({ id }) => id)
   const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => s.ask('POST', '/api/tasks/bulk', {
