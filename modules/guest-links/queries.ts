@@ -13,7 +13,7 @@ export type GuestLinkRow = Static<typeof GuestLink>
 type State = (typeof states)[number]
 
 /** What one must be allowed in a project to show it and its tasks to guests: nobody shows what they may not read themselves. */
-export const neededToShow = ['projects:share', 'projects:read', 'tasks:read'] as const
+const neededToShow = ['projects:share', 'projects:read', 'tasks:read'] as const
 
 /** Whether who made a link `g`, the person `u`, may show what it shows, the project `p` or the task `t` in it. */
 const isTheirsToShow = sql<boolean>`(p.deleted_at is null and t.deleted_at is null and u.is_active and ${sql.join(neededToShow.map((one) => projectAllows(sql.ref('g.created_by'), one)), sql` and `)})`
