@@ -12,8 +12,10 @@ import { parseConfig, readEnvironment } from '../plugins/config.js'
 
 interface Statement { text: string, values: unknown[] }
 
-/** What each request also sends: who asks, the numbering of events, and what connections are told when they are made. */
-const everyRequest = /"user_roles"|event_sequencer|event_cursors|pg_backend_pid|^\s*(begin|commit|set|listen)\b/i
+/** What each request also sends: who asks, the numbering of events, jobs. */
+const everyRequest = /"user_roles"|event_sequencer|event_cursors|pg_backend_pid|graphile_worker|job_workers/i
+/** What PostgreSQL explains: not how connections are set up. */
+const explained = /^\s*\(*\s*(select|with|insert|update|delete)\b/i
 
 /** Notes what goes over the connections while `work` runs, each text once. */
 async function statementsOf (work: () => Promise<unknown>): Promise<Statement[]> {
@@ -23,7 +25,7 @@ async function statementsOf (work: () => Promise<unknown>): Promise<Statement[]>
   prototype.query = function (this: unknown, ...args: any[]) {
     const [first, second] = args
     const text: unknown = typeof first === 'string' ? first : first?.text
-    if (typeof text === 'string' && !everyRequest.test(text)) seen.set(text, { text, values: first.values ?? second ?? [] })
+    if (typeof text === 'string' && explained.test(text) && !everyRequest.test(text)) seen.set(text, { text, values: first.values ?? second ?? [] })
     return query.apply(this, args)
   }
   try {

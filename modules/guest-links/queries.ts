@@ -2,10 +2,10 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Static } from 'typebox'
 import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
-import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { keyset, keysetOfEach, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'
 import { inTransaction, lookAgain } from '../shared/transaction.js'
-import { mayInProject, projectAllows, visibleProject } from '../shared/visibility.js'
+import { mayInProject, projectAllows, seesOnlyOwnProjects, visibleProject, visibleProjects } from '../shared/visibility.js'
 import { taskKey } from '../tasks/index.js'
 import type { CreateGuestLink, GuestLink, states } from './schemas.js'
 
@@ -54,7 +54,9 @@ const filtered = (db: Db, actor: Actor, { project, task, state: wanted }: GuestL
  */
 export function listGuestLinks (db: Db, { actor, filter, page }: { actor: Actor, filter: GuestLinkFilter, page: PageRequest }): Promise<(GuestLinkRow & Keyed)[]> {
   const direction = page.sort?.startsWith('-') === true ? 'desc' : 'asc'
-  return db.with((cte) => cte('page').materialized(), () => keyset(filtered(db, actor, filter).select('g.id'), orders, sql`g.id`, page))
+  const walk = () => keyset(filtered(db, actor, filter).select('g.id'), orders, sql`g.id`, page)
+  const ofOwn = () => keysetOfEach<Keyed>(visibleProjects(actor, { deletedToo: true }), (project) => walk().where('g.project_id', '=', project), orders, page)
+  return db.with((cte) => cte('page').materialized(), () => seesOnlyOwnProjects(actor) ? sql<Keyed>`(${ofOwn()})` : sql<Keyed>`${walk()}`)
     .selectFrom('page').innerJoin('guest_links as g', 'g.id', 'page.id').innerJoin('projects as p', 'p.id', 'g.project_id').leftJoin('tasks as t', 't.id', 'g.task_id').innerJoin('users as u', 'u.id', 'g.created_by')
     .select(columns).select('page.sort_key').orderBy('g.created_at', direction).orderBy('g.id', direction)
     .$castTo<GuestLinkRow & Keyed>().execute()

@@ -1,4 +1,4 @@
-import { sql, type Expression, type SelectQueryBuilder } from 'kysely'
+import { sql, type Expression, type RawBuilder, type SelectQueryBuilder } from 'kysely'
 import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidValue, withMembers } from '../../plugins/errors.js'
@@ -70,6 +70,20 @@ export function keyset<DB, TB extends keyof DB, O> (
     page = page.where(descending ? sql<boolean>`(${by}, ${id}) < (${key}, ${after.id}::uuid)` : sql<boolean>`(${by}, ${id}) > (${key}, ${after.id}::uuid)`)
   }
   return page as SelectQueryBuilder<DB, TB, O & { sort_key: string }>
+}
+
+/**
+ * One page over some groups of rows, each of which has its order in an index of its own: the first rows of each, and of these
+ * the first. For few groups of many, where the order of all would be walked past everything that is in the others.
+ * @param groups a query of `id`
+ * @param pageOf the page of one group, by `keyset`
+ */
+export function keysetOfEach<Row extends Keyed> (groups: Expression<unknown>, pageOf: (groupId: RawBuilder<string>) => Expression<unknown>, orders: Record<string, Order>, { limit = 50, sort = '' }: PageRequest): RawBuilder<Row> {
+  const direction = sql.raw(sort.startsWith('-') ? 'desc' : 'asc')
+  const { type } = orders[sort.replace(/^-/, '')] as Order
+  return sql<Row>`
+    select r.* from (${groups}) own cross join lateral (${pageOf(sql.ref('own.id'))}) r
+    order by r.sort_key::${sql.raw(type)} ${direction}, r.id ${direction} limit ${limit + 1}`
 }
 
 /** The cursor of what follows a row of an order. */

@@ -21,6 +21,13 @@ export function visibleProject ({ id, permissions, seesOpenProjects, byProjectRo
   return seesOpenProjects ? sql<SqlBool>`(${live} and (p.visibility = 'company' or ${isMember(id)}))` : sql<SqlBool>`(${live} and ${isMember(id)})`
 }
 
+/** Whether somebody sees the projects that they are on and no others, which may be few of many: lists go by these then. */
+export const seesOnlyOwnProjects = ({ permissions, seesOpenProjects, byProjectRole }: Actor): boolean =>
+  byProjectRole !== undefined || !(seesOpenProjects || permissions.includes('projects:read_all'))
+
+/** The ids of the projects that the person may see. */
+export const visibleProjects = (actor: Actor, options?: { deletedToo?: boolean }): RawBuilder<unknown> => sql`select p.id from projects p where ${visibleProject(actor, options)}`
+
 /** Whether the person may do something more in the project `p` of the query than see it. */
 export function mayInProject ({ id, permissions, scopes }: Actor, permission: string): Expression<SqlBool> {
   if (permissions.includes(permission)) return sql<SqlBool>`true`

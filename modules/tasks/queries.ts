@@ -3,10 +3,10 @@ import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../activity/index.js'
 import { newId } from '../shared/ids.js'
-import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
+import { keyset, keysetOfEach, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny, planEachTime } from '../shared/sql.js'
 import { setDeleted } from '../shared/soft-delete.js'
-import { visibleProject } from '../shared/visibility.js'
+import { seesOnlyOwnProjects, visibleProject, visibleProjects } from '../shared/visibility.js'
 import { storedColumns, taskFields, taskOf, taskSelection, type TaskRow } from './columns.js'
 import { lockFamilies } from './families.js'
 import { isFinished, STALLED_AFTER_DAYS } from './rules.js'
@@ -93,18 +93,21 @@ const FEW_MATCHES = 1000
 
 /** One page of the tasks that the person may see, and one row more when there is a next page. One statement. */
 export async function listTasks (db: Db, { filter, view, page }: { filter: TaskFilter, view: View, page: PageRequest }): Promise<(TaskRow & Keyed)[]> {
-  const pageOf = (condition: Expression<SqlBool>) =>
+  const walk = (condition: Expression<SqlBool>) =>
     keyset(filtered(db, filter, view).where(condition).select(taskSelection(view.now)), orders, sql`t.id`, page).$castTo<TaskRow & Keyed>()
+  const ofOwn = (condition: Expression<SqlBool>) => keysetOfEach<TaskRow & Keyed>(visibleProjects(view.actor, { deletedToo: filter.updated_since !== undefined }),
+    (project) => walk(sql<SqlBool>`t.project_id = ${project} and ${condition}`), orders, page)
+  const pageOf = (condition: Expression<SqlBool>) => seesOnlyOwnProjects(view.actor) && filter.project === undefined ? ofOwn(condition) : sql<TaskRow & Keyed>`${walk(condition)}`
   const matching = matches(filter)
-  if (matching.length === 0) return pageOf(sql<SqlBool>`true`).execute()
+  if (matching.length === 0) return (await pageOf(sql<SqlBool>`true`).execute(db)).rows
   // Walking the order for a word that is on no task would read every task, and sorting what a common word matches would
   // read most of them. So the statement looks first, and then does the one or the other.
   const all = sql<SqlBool>`${sql.join(matching, sql` and `)}`
   const { rows } = await sql<TaskRow & Keyed>`
     with matched as materialized (select t.id from tasks t where ${all} limit ${FEW_MATCHES + 1})
-    ${pageOf(sql<SqlBool>`(select count(*) from matched) <= ${FEW_MATCHES} and t.id in (select id from matched)`)}
+    (${pageOf(sql<SqlBool>`(select count(*) from matched) <= ${FEW_MATCHES} and t.id in (select id from matched)`)})
     union all
-    ${pageOf(sql<SqlBool>`(select count(*) from matched) > ${FEW_MATCHES} and ${all}`)}`.execute(db)
+    (${pageOf(sql<SqlBool>`(select count(*) from matched) > ${FEW_MATCHES} and ${all}`)})`.execute(db)
   return rows
 }
 

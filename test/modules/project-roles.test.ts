@@ -1,6 +1,6 @@
 /** What a role in a project allows there, and nowhere else. The route table has each route for a project's manager and its viewer. */
 import t from 'tap'
-import { startApp, type Person } from '../helper.js'
+import { nextPage, startApp, type Person } from '../helper.js'
 import { things } from '../route-fixtures.js'
 
 const s = await startApp(t)
@@ -57,6 +57,34 @@ await t.test('no list, report or search shows anything of an open project to who
   }
   t.same(seen.person, [])
   t.ok(seen.colleague.length >= 11, `a manager of the company sees it in ${seen.colleague.join(', ')}`)
+})
+
+await t.test('the pages of whoever is on few projects join, in every order and by every filter, and have what those projects have', async (t) => {
+  // The second has a permission in the company, and yet no sight of its open projects.
+  const [subcontractor, reader] = [await nobody('Few Projects'), await holderOf('reader', ['tasks:read'])]
+  const projects = [await s.addProject(), await s.addProject({ visibility: 'members' }), await s.addProject()]
+  const elsewhere = await s.addProject()
+  for (const { id } of projects) for (const person of [subcontractor, reader]) await put(id, person, 'viewer')
+  for (let n = 0; n < 27; n++) {
+    const { id } = await s.addTask(n % 4 === 3 ? elsewhere.id : projects[n % 4].id, { title: n % 2 ? 'Xylophone' : 'Other', tags: n % 5 ? [] : ['often'], due_at: n % 3 ? null : `2026-01-0${1 + n % 5}T00:00:00Z` })
+    if (n % 9 === 1) await s.ask('DELETE', `/api/tasks/${id}`)
+  }
+  // Equal times, so that ids decide.
+  await s.query("update tasks set created_at = date_trunc('hour', created_at) where project_id = any($1)", [projects.map(({ id }) => id)])
+  const all = new Set(projects.map(({ id }) => id))
+  for (const query of ['sort=updated_at', 'sort=-updated_at', 'sort=created_at', 'sort=-created_at', 'sort=due_at', 'sort=-due_at', 'q=xylophone', 'tag=often&sort=due_at', 'q=xylophone&tag=often', 'status=open&sort=due_at', 'updated_since=2020-01-01T00:00:00Z&sort=updated_at', `project=${projects[0].id}`, `project=${projects[0].id},${elsewhere.id}`]) {
+    const whole = (await s.get(`/api/tasks?${query}&limit=200`)).filter(({ project_id: id }: { project_id: string }) => all.has(id)).map(({ id }: { id: string }) => id)
+    t.ok(whole.length > 1, query)
+    for (const as of [subcontractor, reader]) {
+      const paged: string[] = []
+      for (let path: string | undefined = `/api/tasks?${query}&limit=2`; path !== undefined;) {
+        const answer = await s.ask('GET', path, { as })
+        paged.push(...answer.json().map(({ id }: { id: string }) => id))
+        path = nextPage(answer)
+      }
+      t.same(paged, whole, query)
+    }
+  }
 })
 
 await t.test('whoever has no role in the company hears of a project as long as they are on it', async (t) => {
