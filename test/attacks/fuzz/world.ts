@@ -5,12 +5,12 @@ import { routes, type Resource } from '../../bad-input/routes.js'
 import type { Person, TestApp } from '../../helper.js'
 import { requestOf, things, type Things } from '../../route-fixtures.js'
 
-export type Who = 'admin' | 'manager' | 'member' | 'viewer' | 'outsider' | 'nobody' | 'token' | 'weak token' | 'session'
+export type Who = 'admin' | 'manager' | 'member' | 'viewer' | 'outsider' | 'subcontractor' | 'nobody' | 'token' | 'weak token' | 'session'
 /** Good enough for the service, as the tests' usual one is not. */
 const OTHER_PASSWORD = 'another long pass phrase'
 
-/** How often each asks, of a hundred. */
-export const shares: Record<Who, number> = { admin: 42, manager: 14, member: 14, viewer: 6, outsider: 5, nobody: 4, token: 6, 'weak token': 3, session: 6 }
+/** How often each asks, of a hundred. The subcontractor manages one project, and has no role in the company. */
+export const shares: Record<Who, number> = { admin: 40, manager: 12, member: 12, viewer: 5, outsider: 5, subcontractor: 7, nobody: 4, token: 6, 'weak token': 3, session: 6 }
 
 /** The most that is remembered of a kind: what is new is asked for, and what is old is mostly gone. */
 const MOST_KNOWN = 12
@@ -91,9 +91,9 @@ export async function createWorld (s: TestApp): Promise<World> {
     renewals++
     // No instance does jobs here: a run that waits would be in the way of the next for ever.
     await s.query("update job_runs set state = 'failed', finished_at = now() where state = 'waiting'")
-    const [admin, manager, member, viewer, outsider] = await Promise.all(['admin', 'manager', 'member', 'viewer', 'manager'].map((role) => s.addPerson(role))) as [Person, Person, Person, Person, Person]
+    const [admin, manager, member, viewer, outsider, subcontractor] = await Promise.all(['admin', 'manager', 'member', 'viewer', 'manager', null].map((role) => s.addPerson(role))) as [Person, Person, Person, Person, Person, Person]
     for (const one of [admin, member]) await givePassword(s, one)
-    ids = await things(s, { members: [[manager, 'manager'], [member, 'member'], [viewer, 'viewer'], [admin, 'manager']], author: admin }) // who asks most
+    ids = await things(s, { members: [[manager, 'manager'], [member, 'member'], [viewer, 'viewer'], [admin, 'manager'], [subcontractor, 'manager']], author: admin }) // who asks most
     for (const [kind, id] of Object.entries(ids)) add(kind === 'parent' ? 'task' : kind, id)
     add('user', outsider.id, viewer.id, member.id, manager.id, admin.id, ids.user) // the last is mostly asked for, and nobody here
     add('email', outsider.email, viewer.email, member.email, manager.email, admin.email)
@@ -124,10 +124,10 @@ export async function createWorld (s: TestApp): Promise<World> {
       'POST /api/auth/invitations': { email: viewer.email },
       'POST /api/auth/invitations/accept': { token: invitation, password: OTHER_PASSWORD }
     }
-    people = { admin, manager, member, viewer, outsider, token: admin, 'weak token': admin, session: member }
+    people = { admin, manager, member, viewer, outsider, subcontractor, token: admin, 'weak token': admin, session: member }
     const by = (person: Person) => ({ 'x-dev-email': person.email })
     const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
-    headers = { admin: by(admin), manager: by(manager), member: by(member), viewer: by(viewer), outsider: by(outsider), nobody: {}, token: bearer(strong), 'weak token': bearer(weak), session: bearer(signedIn.access_token) }
+    headers = { admin: by(admin), manager: by(manager), member: by(member), viewer: by(viewer), outsider: by(outsider), subcontractor: by(subcontractor), nobody: {}, token: bearer(strong), 'weak token': bearer(weak), session: bearer(signedIn.access_token) }
   }
   let fresh = 0
   world.headersOf = (who) => headers?.[who] ?? {}
