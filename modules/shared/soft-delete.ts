@@ -14,6 +14,8 @@ export interface SoftDeletable {
   joins: RawBuilder<unknown>
   projectId: RawBuilder<unknown>
   taskId: RawBuilder<unknown>
+  /** What must stay where it is until the end: 'for key share of' an alias of the joins. */
+  keeps?: RawBuilder<unknown>
   /** What else changes with the row `x`, at the time `w.at`: ', column = value'. */
   also?: RawBuilder<unknown>
 }
@@ -41,7 +43,7 @@ export async function setDeleted (db: Db, what: SoftDeletable, { id, deleted, vi
     with locked as materialized (
       select x.id, x.version, x.updated_at, ${what.projectId} as project_id, ${what.taskId} as task_id, ${unless?.may ?? sql`true`} as may
       from ${sql.table(what.table)} x ${what.joins}
-      where x.id = ${id} and (x.deleted_at is null) = ${deleted} and ${visible} for update of x
+      where x.id = ${id} and (x.deleted_at is null) = ${deleted} and ${visible} for update of x ${what.keeps ?? sql``}
     ), wanted as materialized (
       select *, greatest(clock_timestamp(), updated_at + interval '1 microsecond') as at from locked
       where may and (${versions ?? null}::int[] is null or version = any(${versions ?? null}::int[]))

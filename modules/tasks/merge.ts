@@ -8,6 +8,7 @@ import { visibleProject } from '../shared/visibility.js'
 import { changeTasks, wholeCourt, type Outcome } from './change.js'
 import { taskFields, taskRecord } from './columns.js'
 import { MergeConflict } from './errors.js'
+import { lockFamilies } from './families.js'
 import type { View } from './queries.js'
 import type { TaskFields, TaskSet } from './schemas.js'
 
@@ -15,11 +16,12 @@ import type { TaskFields, TaskSet } from './schemas.js'
  * Changes a task on the base of an older version: fields that nobody changed since are applied; one that someone else
  * changed to something else refuses the whole with base, yours and theirs; two writers who want the same value, in whatever
  * spelling, do not conflict. The row is locked before the log is read, so
- * that no change can come in between.
+ * that no change can come in between; and families before the row, as by everyone who gives a task a parent.
  */
 export function mergeTask (db: Db, { id, baseVersion, set: asked, versions, view, origin }: { id: string, baseVersion: number, set: TaskFields, versions?: number[], view: View, origin: Origin }): Promise<Outcome> {
   const set = wholeCourt(asked)
   return db.transaction().execute(async (trx) => {
+    if ('parent_id' in set) await sql`${lockFamilies(sql`select project_id from tasks where id = ${id}`)}`.execute(trx)
     const locked = await lookAgain(async () => (await sql<{ version: number }>`
       select t.version from tasks t join projects p on p.id = t.project_id
       where t.id = ${id} and t.deleted_at is null and ${visibleProject(view.actor)} for no key update of t`.execute(trx)).rows[0])

@@ -1,6 +1,6 @@
 import t from 'tap'
 import pg from 'pg'
-import { startApp } from '../helper.js'
+import { formWith, startApp } from '../helper.js'
 
 const s = await startApp(t)
 const project = await s.addProject()
@@ -181,4 +181,71 @@ await t.test('tasks that are added while their project is deleted and restored k
   t.same([...new Set(statuses(answers))].filter((status) => ![200, 201, 404, 422].includes(status)), [])
   const numbers = (await s.query('select number from tasks where project_id = $1 order by number', [id])).map(({ number }) => number)
   t.same(numbers, numbers.map((_, n) => n + 1))
+})
+
+await t.test('who ticks steps off while others reorder, add and remove them waits, and nobody is told to try again', async (t) => {
+  const { id } = await s.addTask(project.id)
+  const steps: string[] = []
+  for (let n = 0; n < 10; n++) steps.push((await s.post(`/api/tasks/${id}/checklist`, { label: `${n}` })).id)
+  const answers = (await Promise.all(Array.from({ length: 60 }, (_, n) => n % 3 === 0
+    ? s.ask('POST', `/api/tasks/${id}/checklist/reorder`, { body: { ids: n % 2 ? steps : [...steps].reverse() } })
+    : n % 20 === 7
+      ? s.ask('DELETE', `/api/checklist/${steps[n % 10]}`)
+      : s.ask('PATCH', `/api/checklist/${steps[n % 10]}`, { body: { is_done: n % 2 === 0, label: `Step ${n}` } }))))
+  t.same([...new Set(statuses(answers))].filter((status) => status !== 200 && status !== 404), [])
+  const places = (await s.query('select position from checklist_items where task_id = $1 order by position', [id])).map(({ position }) => position)
+  t.same(places, places.map((_, n) => n + 1))
+})
+
+await t.test('who gives a task another parent on the base of a version, and who does so without, take turns', async (t) => {
+  const parents = await Promise.all([1, 2, 3].map(() => s.addTask(project.id)))
+  const { id } = await s.addTask(project.id)
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, n) => patch(id, { parent_id: parents[n % 3].id, ...(n % 2 ? { base_version: 1 } : {}) })))
+  t.same([...new Set(statuses(answers))].filter((status) => status !== 200 && status !== 409), [])
+})
+
+await t.test('who lets two tasks of a family wait for each other while it moves does not block the move for good', async (t) => {
+  const [from, to] = [await s.addProject(), await s.addProject()]
+  const root = await s.addTask(from.id)
+  const [first, between, last] = [await s.addTask(from.id, { parent_id: root.id }), await s.addTask(from.id, { parent_id: root.id }), await s.addTask(from.id, { parent_id: root.id })]
+  const answers = await queueUp(`tasks where id = '${between.id}'`, [
+    () => s.ask('POST', `/api/tasks/${root.id}/move`, { body: { project_id: to.id } }),
+    () => s.ask('POST', `/api/tasks/${last.id}/dependencies`, { body: { blocks_id: first.id } })
+  ])
+  t.same(answers.map(({ statusCode }) => statusCode), [200, 201])
+  t.same(await s.query("select project_id from activity_log where entity_type = 'dependency' and task_id = $1", [first.id]), [{ project_id: to.id }])
+})
+
+await t.test('what is done to a task that has just moved is told in the project where it went, and not in the one that it left', async (t) => {
+  const doings: Record<string, (task: any) => Promise<[string, () => Promise<any>]>> = {
+    'a text': async ({ id }) => {
+      const comment = await s.post(`/api/tasks/${id}/comments`, { body: 'Before' })
+      return [comment.id, () => s.ask('PATCH', `/api/comments/${comment.id}`, { body: { body: 'After' } })]
+    },
+    'a comment': async ({ id }) => {
+      const comment = await s.post(`/api/tasks/${id}/comments`, { body: 'Before' })
+      return [comment.id, () => s.ask('DELETE', `/api/comments/${comment.id}`)]
+    },
+    'a step': async ({ id }) => {
+      const step = await s.post(`/api/tasks/${id}/checklist`, { label: 'Before' })
+      return [step.id, () => s.ask('PATCH', `/api/checklist/${step.id}`, { body: { label: 'After' } })]
+    },
+    'a file': async ({ id }) => {
+      const file = (await s.ask('POST', `/api/tasks/${id}/attachments`, formWith('bytes', 'plan.txt'))).json()
+      return [file.id, () => s.ask('DELETE', `/api/attachments/${file.id}`)]
+    },
+    'what waits for it': async ({ id, project_id: projectId }) => {
+      const blocker = await s.addTask(projectId)
+      const dependency = await s.post(`/api/tasks/${blocker.id}/dependencies`, { blocks_id: id })
+      return [dependency.id, () => s.ask('DELETE', `/api/tasks/${blocker.id}/dependencies/${id}`)]
+    }
+  }
+  for (const [name, prepare] of Object.entries(doings)) {
+    const [from, to] = [await s.addProject(), await s.addProject()]
+    const task = await s.addTask(from.id)
+    const [id, act] = await prepare(task)
+    const answers = await queueUp(`tasks where id = '${task.id}'`, [() => s.ask('POST', `/api/tasks/${task.id}/move`, { body: { project_id: to.id } }), act])
+    t.same(answers.map(({ statusCode }) => statusCode), [200, 200], name)
+    t.same(await s.query('select project_id from activity_log where entity_id = $1 order by created_at desc limit 1', [id]), [{ project_id: to.id }], name)
+  }
 })

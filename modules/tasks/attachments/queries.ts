@@ -76,20 +76,22 @@ export async function createAttachment (db: Db, { taskId, file, actor, origin }:
 }
 
 /**
- * Takes a file away from its task, gives its bytes up, and records the event, in one statement.
+ * Takes a file away from its task, gives its bytes up, and records the event, in one statement. The task is locked first: who waits
+ * for one that is moving looks again where it went.
  * @returns whether the version was right, or undefined when there is no such file to see
  */
 export async function deleteAttachment (db: Db, { id, versions, actor, origin }: { id: string, versions?: number[], actor: Actor, origin: Origin }): Promise<{ fresh: boolean, version: number } | undefined> {
-  const { rows: [row] } = await sql<{ fresh: boolean, version: number }>`
-    with locked as materialized (
+  return lookAgain(async () => (await sql<{ fresh: boolean, version: number }>`
+    with task as materialized (
+      select t.id from attachments a join tasks t on t.id = a.task_id join projects p on p.id = t.project_id
+      where a.id = ${id} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t
+    ), locked as materialized (
       select a.id, a.version, ${versions ?? null}::int[] is null or a.version = any(${versions ?? null}::int[]) as fresh
-      from attachments a join tasks t on t.id = a.task_id join projects p on p.id = t.project_id
-      where a.id = ${id} and t.deleted_at is null and ${visibleProject(actor)} for update of a
+      from task join attachments a on a.task_id = task.id where a.id = ${id} for update of a
     ), x as (
       delete from attachments a using locked l where a.id = l.id and l.fresh returning a.*, clock_timestamp() as at
     ), dropped as (
       update stored_files f set state = 'dropped', since = x.at from x where f.id = x.id
     ), ${recorded('deleted', sql`jsonb_build_object('name', jsonb_build_array(x.name, null))`, origin)}
-    select fresh, version from locked`.execute(db)
-  return row
+    select fresh, version from locked`.execute(db)).rows[0])
 }

@@ -75,17 +75,20 @@ export function addItem (db: Db, { taskId, label, actor, origin }: By & { taskId
 }
 
 /**
- * Changes a step, in one statement; a change that changes nothing records nothing.
+ * Changes a step, in one statement; a change that changes nothing records nothing. The task is locked before the step, as by who
+ * adds, removes or reorders steps.
  * @returns whether the version was right, or undefined when there is no such step to see
  */
 export async function updateItem (db: Db, { id, set, versions, actor, origin }: By & { id: string, set: UpdateChecklistItem, versions?: number[] }): Promise<{ fresh: boolean, version: number } | undefined> {
-  const { rows: [row] } = await sql<{ fresh: boolean, version: number }>`
-    with locked as materialized (
+  return lookAgain(async () => (await sql<{ fresh: boolean, version: number }>`
+    with task as materialized (
+      select t.id from checklist_items i join tasks t on t.id = i.task_id join projects p on p.id = t.project_id
+      where i.id = ${id} and t.deleted_at is null and ${visibleProject(actor)} for no key update of t
+    ), locked as materialized (
       select i.*, ${versions ?? null}::int[] is null or i.version = any(${versions ?? null}::int[]) as fresh,
         coalesce(${set.label ?? null}::text, i.label) as new_label, coalesce(${set.is_done ?? null}::boolean, i.done_at is not null) as new_done,
         greatest(clock_timestamp(), i.updated_at + interval '1 microsecond') as at
-      from checklist_items i join tasks t on t.id = i.task_id join projects p on p.id = t.project_id
-      where i.id = ${id} and t.deleted_at is null and ${visibleProject(actor)} for update of i
+      from task join checklist_items i on i.task_id = task.id where i.id = ${id} for update of i
     ), x as (
       update checklist_items i set label = l.new_label, updated_at = l.at, version = i.version + 1,
         done_at = case when l.new_done then coalesce(l.done_at, l.at) end, done_by = case when l.new_done then coalesce(l.done_by, ${actor.id}::uuid) end
@@ -93,8 +96,7 @@ export async function updateItem (db: Db, { id, set, versions, actor, origin }: 
       returning i.id, i.task_id, i.version, l.at, jsonb_changes(jsonb_build_object('label', l.label, 'is_done', l.done_at is not null),
         jsonb_build_object('label', i.label, 'is_done', i.done_at is not null)) as changes
     ), ${recorded('updated', { origin, changes: sql`x.changes` })}
-    select fresh, version from locked`.execute(db)
-  return row
+    select fresh, version from locked`.execute(db)).rows[0])
 }
 
 /** @returns what became of it: removed, at another version, or undefined when there is no such step to see */

@@ -111,12 +111,12 @@ export interface Edited { version: number, own: boolean, fresh: boolean }
 interface Edit { id: string, body: string, versions?: number[], actor: Actor, origin: Origin }
 
 /**
- * Changes the text of one's own comment, and whom it mentions, and records the event. The row is locked first: a
- * statement that waited for it would not see, and so not drop, the mentions of whom it waited for.
+ * Changes the text of one's own comment, and whom it mentions, and records the event. Its task is locked first, in a statement of
+ * its own: one that waited would not see, and so not drop, the mentions of whom it waited for, nor where the task has moved.
  */
 export function updateComment (db: Db, edit: Edit): Promise<Edited | undefined> {
   return db.transaction().execute(async (trx) => {
-    await trx.selectFrom('comments').select('id').where('id', '=', edit.id).where('author_id', '=', edit.actor.id).forUpdate().execute()
+    await sql`select from tasks where id = (select task_id from comments where id = ${edit.id} and author_id = ${edit.actor.id}) for no key update`.execute(trx)
     return changeComment(trx, edit)
   })
 }
@@ -161,6 +161,7 @@ export function setCommentDeleted (db: Db, { id, deleted, versions, actor, origi
     entityType: 'comment',
     joins: sql`join tasks t on t.id = x.task_id and t.deleted_at is null join projects p on p.id = t.project_id`,
     projectId: sql`t.project_id`,
-    taskId: sql`x.task_id`
+    taskId: sql`x.task_id`,
+    keeps: sql`for key share of t`
   }, { id, deleted, versions, actorId: actor.id, visible: visibleProject(actor), unless: { may, permission }, record: recordEvents(origin) })
 }

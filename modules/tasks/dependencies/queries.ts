@@ -5,6 +5,7 @@ import type { Db } from '../../../plugins/database/index.js'
 import { recordEvents, type Origin } from '../../activity/index.js'
 import { newId } from '../../shared/ids.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../../shared/pagination.js'
+import { lookAgain } from '../../shared/transaction.js'
 import { visibleProject } from '../../shared/visibility.js'
 import type { Dependency } from './schemas.js'
 
@@ -38,8 +39,17 @@ export async function countDependencies (db: Db, { taskId, actor }: { taskId: st
   return total
 }
 
-const seen = (id: string, actor: Actor): RawBuilder<unknown> => sql`
-  select t.id, t.project_id from tasks t join projects p on p.id = t.project_id where t.id = ${id} and t.deleted_at is null and ${visibleProject(actor)}`
+interface Pair { blockerId: string, blockedId: string, actor: Actor, origin: Origin }
+
+/**
+ * The CTEs `blocker` and `blocked`: the two tasks, where they are there to see. They are kept where they are until the end, in
+ * the order in which a move locks its family; who waits for one that is moving looks again where it went.
+ */
+const bothEnds = ({ blockerId, blockedId, actor }: Pair): RawBuilder<unknown> => sql`
+  ends as materialized (
+    select t.id, t.project_id from tasks t join projects p on p.id = t.project_id
+    where t.id in (${blockerId}, ${blockedId}) and t.deleted_at is null and ${visibleProject(actor)} order by t.id for key share of t
+  ), blocker as (select * from ends where id = ${blockerId}), blocked as (select * from ends where id = ${blockedId})`
 
 /** What both changes record: an event of the task that waits. */
 const eventOf = (cte: 'added' | 'removed', action: 'created' | 'deleted'): RawBuilder<unknown> => sql`
@@ -52,18 +62,22 @@ const eventOf = (cte: 'added' | 'removed', action: 'created' | 'deleted'): RawBu
  * refused by the database.
  * @returns the dependency as the blocker sees it, or which of the two tasks is not there to see
  */
-export async function addDependency (db: Db, { blockerId, blockedId, actor, origin }: { blockerId: string, blockedId: string, actor: Actor, origin: Origin }): Promise<DependencyRow | 'no blocker' | 'no blocked'> {
+export async function addDependency (db: Db, pair: Pair): Promise<DependencyRow | 'no blocker' | 'no blocked'> {
+  const { blockerId, actor, origin } = pair
   const id = newId()
-  const { rows: [row] } = await sql<{ has_blocker: boolean, has_blocked: boolean }>`
-    with blocker as materialized (${seen(blockerId, actor)}), blocked as materialized (${seen(blockedId, actor)}),
-    added as (
+  let hasBlocker = false
+  const added = await lookAgain(async () => {
+    const { rows: [row] } = await sql<{ has_blocker: boolean, has_blocked: boolean }>`
+    with ${bothEnds(pair)}, added as (
       insert into task_dependencies (id, blocker_id, blocked_id, created_by, created_at)
       select ${id}::uuid, blocker.id, blocked.id, ${actor.id}::uuid, clock_timestamp() from blocker, blocked
       returning id, blocker_id, blocked_id
     ), event as (${eventOf('added', 'created')}), ${recordEvents(origin)}
     select exists (select from blocker) as has_blocker, exists (select from blocked) as has_blocked`.execute(db)
-  if (row?.has_blocker !== true) return 'no blocker'
-  if (!row.has_blocked) return 'no blocked'
+    hasBlocker = row?.has_blocker === true
+    return hasBlocker && row?.has_blocked === true ? row : undefined
+  })
+  if (added === undefined) return hasBlocker ? 'no blocked' : 'no blocker'
   return dependencies(db, blockerId, actor).where('d.id', '=', id).$castTo<DependencyRow>().executeTakeFirstOrThrow()
 }
 
@@ -71,13 +85,12 @@ export async function addDependency (db: Db, { blockerId, blockedId, actor, orig
  * Lets a task wait no more, and records the event, in one statement.
  * @returns the id of what was removed, or undefined when there is no such pair to see
  */
-export async function removeDependency (db: Db, { blockerId, blockedId, actor, origin }: { blockerId: string, blockedId: string, actor: Actor, origin: Origin }): Promise<string | undefined> {
-  const { rows: [row] } = await sql<{ id: string }>`
-    with blocker as materialized (${seen(blockerId, actor)}), blocked as materialized (${seen(blockedId, actor)}),
-    removed as (
+export async function removeDependency (db: Db, pair: Pair): Promise<string | undefined> {
+  const row = await lookAgain(async () => (await sql<{ id: string }>`
+    with ${bothEnds(pair)}, removed as (
       delete from task_dependencies d using blocker, blocked where d.blocker_id = blocker.id and d.blocked_id = blocked.id
       returning d.id, d.blocker_id, d.blocked_id
-    ), event as (${eventOf('removed', 'deleted')}), ${recordEvents(origin)}
-    select id from removed`.execute(db)
+    ), event as (${eventOf('removed', 'deleted')}), ${recordEvents(pair.origin)}
+    select id from removed`.execute(db)).rows[0])
   return row?.id
 }
