@@ -80,6 +80,18 @@ export interface UserChange {
 }
 
 /**
+ * Locks a person's row. An address is a key: who changes it keeps away whatever refers to that person, such as what they do
+ * themselves. So it is locked as a whole at once, and with it what the event refers to, in one order for all.
+ */
+async function lockPerson (trx: Db, { id, whole, actorId }: { id: string, whole: boolean, actorId: string }): Promise<void> {
+  const lock = (one: string) => trx.selectFrom('users').select('id').where('id', '=', one)
+  if (whole) {
+    const person = id.toLowerCase()
+    for (const one of [...new Set([person, actorId])].sort()) await (one === person ? lock(one).forUpdate() : lock(one).forKeyShare()).execute()
+  } else await lock(id).forNoKeyUpdate().execute()
+}
+
+/**
  * Changes a person and records the event; a change that changes nothing records nothing. The row is locked first: whoever
  * waited for it sees the roles that were given meanwhile.
  * @returns the version after the change, or undefined when `versions` does not have the current one or there is nobody
@@ -87,7 +99,7 @@ export interface UserChange {
  */
 export function updateUser (db: Db, { id, set, versions, origin, own, record }: UserChange): Promise<number | undefined> {
   return inTransaction(db, async (trx) => {
-    await trx.selectFrom('users').select('id').where('id', '=', id).forNoKeyUpdate().execute()
+    await lockPerson(trx, { id, whole: set.email !== undefined, actorId: origin.actorId })
     const { rows: [row] } = await sql<{ version: number, beyond: string[], reach: Record<string, unknown[]> | null }>`
       with locked as materialized (
         select u.*, ${fields('u')} as old, ${fields('u')} || ${JSON.stringify(set)}::jsonb as new from users u

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import pg from 'pg'
+import { makeLink, redeemLink } from '../../modules/accounts/links/queries.js'
+import { changePassword } from '../../modules/accounts/passwords/queries.js'
+import { updateUser } from '../../modules/users/queries.js'
 import { formWith, startApp } from '../helper.js'
 
 const s = await startApp(t)
@@ -247,5 +251,47 @@ await t.test('what is done to a task that has just moved is told in the project 
     const answers = await queueUp(`tasks where id = '${task.id}'`, [() => s.ask('POST', `/api/tasks/${task.id}/move`, { body: { project_id: to.id } }), act])
     t.same(answers.map(({ statusCode }) => statusCode), [200, 200], name)
     t.same(await s.query('select project_id from activity_log where entity_id = $1 order by created_at desc limit 1', [id]), [{ project_id: to.id }], name)
+  }
+})
+
+await t.test('two who give each other another address at once, and somebody who accepts an invitation meanwhile, do not block each other for good', async (t) => {
+  const changed = (id: string, actorId: string, set: { email?: string, name?: string }) => updateUser(s.app.db, { id, set, origin: { actorId, requestId: 'test' } })
+  const [one, other] = [await s.addPerson('admin'), await s.addPerson('admin')]
+  const task = await s.addTask(project.id)
+  for (let round = 0; round < 40; round++) {
+    await Promise.all([
+      changed(one.id, other.id, { email: `one${round}@example.com` }),
+      changed(other.id, one.id, { email: `other${round}@example.com` }),
+      // Each of these refers to both of them.
+      ...[one.id, other.id].map(async (id) => t.equal((await patch(task.id, { assignee_id: id, ball_in_court: id === one.id ? other.id : one.id })).statusCode, 200))
+    ])
+  }
+  for (let round = 0; round < 10; round++) {
+    const { id } = await s.addPerson('member')
+    const token = randomBytes(32).toString('base64url')
+    await makeLink(s.app.db, { by: { id }, purpose: 'invitation', token, minutes: 10 })
+    await Promise.all([
+      s.app.db.transaction().execute(async (trx) => {
+        await redeemLink(trx, { token, purpose: 'invitation', passwordHash: '$argon2id$one' })
+        await updateUser(trx, { id, set: { name: 'Their own' }, origin: { actorId: id, requestId: 'test' } })
+      }),
+      changed(id, s.admin.id, { email: `invited${round}@example.com` })
+    ])
+    t.match(await s.get(`/api/users/${id}`), { name: 'Their own', email: `invited${round}@example.com`, version: 3 })
+  }
+})
+
+await t.test('of a password that is changed and one that is reset at once one holds, and both are answered', async (t) => {
+  for (let round = 0; round < 100; round++) {
+    const { id } = await s.addPerson('member')
+    await s.query('insert into user_credentials (user_id, password_hash) values ($1, $2)', [id, '$argon2id$old'])
+    const token = randomBytes(32).toString('base64url')
+    await makeLink(s.app.db, { by: { id }, purpose: 'password_reset', token, minutes: 10 })
+    const [reset, change] = await Promise.all([
+      redeemLink(s.app.db, { token, purpose: 'password_reset', passwordHash: '$argon2id$reset' }),
+      changePassword(s.app.db, { userId: id, from: '$argon2id$old', to: '$argon2id$changed' })
+    ])
+    t.same([reset !== undefined, change].filter(Boolean).length, 1)
+    t.same(await s.query('select password_hash from user_credentials where user_id = $1', [id]), [{ password_hash: reset !== undefined ? '$argon2id$reset' : '$argon2id$changed' }])
   }
 })
