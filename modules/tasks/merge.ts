@@ -21,6 +21,8 @@ import type { TaskFields, TaskSet } from './schemas.js'
 export function mergeTask (db: Db, { id, baseVersion, set: asked, versions, view, origin }: { id: string, baseVersion: number, set: TaskFields, versions?: number[], view: View, origin: Origin }): Promise<Outcome> {
   const set = wholeCourt(asked)
   return db.transaction().execute(async (trx) => {
+    // As it is locked by what follows, and before the log is: whoever adds a partition to the log locks the two in this order.
+    await sql`lock table tasks in row exclusive mode`.execute(trx)
     if ('parent_id' in set) await sql`${lockFamilies(sql`select project_id from tasks where id = ${id}`)}`.execute(trx)
     const locked = await lookAgain(async () => (await sql<{ version: number }>`
       select t.version from tasks t join projects p on p.id = t.project_id

@@ -3,6 +3,7 @@ import t from 'tap'
 import pg from 'pg'
 import { makeLink, redeemLink } from '../../modules/accounts/links/queries.js'
 import { changePassword } from '../../modules/accounts/passwords/queries.js'
+import { endSessions, MOST_SESSIONS, openSession } from '../../modules/accounts/sessions/queries.js'
 import { updateUser } from '../../modules/users/queries.js'
 import { formWith, startApp } from '../helper.js'
 
@@ -11,13 +12,14 @@ const project = await s.addProject()
 const patch = (id: string, body: object, headers?: Record<string, string>) => s.ask('PATCH', `/api/tasks/${id}`, { body, headers })
 const statuses = (answers: { statusCode: number }[]) => answers.map(({ statusCode }) => statusCode).sort()
 
-/** Runs requests that all wait for the lock of one row, and lets them go at once; the first comes first. */
-async function queueUp (row: string, requests: (() => Promise<any>)[]): Promise<any[]> {
+/** Runs requests that all wait for the lock of one row, and lets them go at once; the first comes first. @param also what else keeps them waiting */
+async function queueUp (row: string, requests: (() => Promise<any>)[], also?: string): Promise<any[]> {
   const client = new pg.Client({ connectionString: s.url })
   await client.connect()
   try {
     await client.query('begin')
     await client.query(`select from ${row} for update`)
+    if (also !== undefined) await client.query(also)
     const answers: Promise<any>[] = []
     for (const request of requests) {
       answers.push(request())
@@ -294,4 +296,26 @@ await t.test('of a password that is changed and one that is reset at once one ho
     t.same([reset !== undefined, change].filter(Boolean).length, 1)
     t.same(await s.query('select password_hash from user_credentials where user_id = $1', [id]), [{ password_hash: reset !== undefined ? '$argon2id$reset' : '$argon2id$changed' }])
   }
+})
+
+await t.test('who merges a change while a month is added to the log waits for that', async (t) => {
+  const [busy, task] = [await s.addTask(project.id), await s.addTask(project.id)]
+  const [made, merged] = await queueUp(`tasks where id = '${busy.id}'`, [
+    () => s.query("select create_activity_partition('2040-01-01')").then(() => ({ statusCode: 200 }), () => ({ statusCode: 500 })),
+    () => patch(task.id, { title: 'Merged', base_version: 1 })
+  ], `update tasks set title = title where id = '${busy.id}'`)
+  t.same([made.statusCode, merged.statusCode], [200, 200])
+})
+
+await t.test('who ends all sessions and who opens one too many do not block each other for good', async (t) => {
+  const { id } = await s.addPerson('member')
+  await s.query('insert into user_credentials (user_id, password_hash) values ($1, $2)', [id, '$argon2id$one'])
+  const open = () => openSession(s.app.db, { userId: id, passwordHash: '$argon2id$one', ip: '127.0.0.1', lifetimes: { idleHours: 1, mostHours: 2, graceSeconds: 10 } })
+  const sessions = await s.query(`
+    insert into sessions (id, user_id, ip, created_at, last_used_at, expires_at, must_end_at)
+    select ('01900000-0000-7000-8000-0000000000' || n)::uuid, $1, '127.0.0.1', now() - interval '1 hour', now() - (100 - n) * interval '1 second', now() + interval '1 hour', now() + interval '1 hour'
+    from generate_series(10, 10 + $2::int) n returning id`, [id, MOST_SESSIONS + 10])
+  const [ended, opened] = await queueUp(`sessions where id = '${sessions[5].id}'`, [() => endSessions(s.app.db, { userId: id, reason: 'signed_out_everywhere' }), open])
+  t.equal(ended, MOST_SESSIONS + 11)
+  t.match(opened, { hasEnded: true })
 })

@@ -27,8 +27,10 @@ export async function openSession (db: Db, { userId, passwordHash, ip, userAgent
   const { rows: [row] } = await sql<{ expires_at: string, has_ended: boolean }>`
     with superfluous as (
       select id from sessions where user_id = ${userId} and ended_at is null and expires_at > now() order by last_used_at desc offset ${MOST_SESSIONS - 1}
+    ), locked as materialized (
+      select id from sessions where id in (select id from superfluous) and ended_at is null order by id for no key update
     ), ended as (
-      update sessions s set ended_at = clock_timestamp(), end_reason = 'too_many' from superfluous o where s.id = o.id
+      update sessions s set ended_at = clock_timestamp(), end_reason = 'too_many' from locked l where s.id = l.id
     ), opened as (
       insert into sessions (id, user_id, ip, user_agent, expires_at, must_end_at)
       select ${sessionId}::uuid, id, ${ip}::inet, ${userAgent?.slice(0, LONGEST_USER_AGENT) ?? null}::text,
@@ -67,10 +69,13 @@ interface Given {
 export async function refreshSession (db: Db, token: string, { idleHours, graceSeconds }: Lifetimes): Promise<Refreshed> {
   const salt = newSalt()
   const { rows: [given] } = await sql<Given>`
-    with given as materialized (
+    with session as materialized (
+      -- Before its tokens, as by who deletes it with them.
+      select * from sessions where id = (select session_id from refresh_tokens where token_hash = ${hashOf(token)}) for update
+    ), given as materialized (
       select r.token_hash, r.rotated_at, r.salt, s.id as session_id, s.ended_at, s.expires_at, s.must_end_at, u.id as user_id, u.email::text, u.name, u.is_active
-      from refresh_tokens r join sessions s on s.id = r.session_id join users u on u.id = s.user_id
-      where r.token_hash = ${hashOf(token)} for update of r, s
+      from session s join refresh_tokens r on r.session_id = s.id join users u on u.id = s.user_id
+      where r.token_hash = ${hashOf(token)} for update of r
     ), judged as materialized (
       select *, case
         when ended_at is not null or expires_at <= clock_timestamp() or not is_active then 'over'
@@ -123,11 +128,14 @@ export async function endSessionOf (db: Db, refreshToken: string): Promise<{ id:
     .returning(['sessions.id', 'sessions.user_id']).executeTakeFirst()
 }
 
-/** Ends all sessions of a person, or all but one. @returns how many */
+/** Ends all sessions of a person, or all but one, locked in the order of their ids: as by who opens one too many. @returns how many */
 export async function endSessions (db: Db, { userId, but, reason }: { userId: string, but?: string, reason: EndReason }): Promise<number> {
-  const { numUpdatedRows } = await db.updateTable('sessions').set({ ended_at: sql<string>`clock_timestamp()`, end_reason: reason })
-    .where('user_id', '=', userId).where('ended_at', 'is', null).where('expires_at', '>', sql<string>`now()`)
-    .$if(but !== undefined, (qb) => qb.where('id', '<>', but as string)).executeTakeFirst()
+  const { numUpdatedRows } = await db
+    .with('locked', (cte) => cte.selectFrom('sessions').select('id')
+      .where('user_id', '=', userId).where('ended_at', 'is', null).where('expires_at', '>', sql<string>`now()`)
+      .$if(but !== undefined, (qb) => qb.where('id', '<>', but as string)).orderBy('id').forNoKeyUpdate())
+    .updateTable('sessions').from('locked').set({ ended_at: sql<string>`clock_timestamp()`, end_reason: reason })
+    .whereRef('sessions.id', '=', 'locked.id').executeTakeFirst()
   return Number(numUpdatedRows)
 }
 
