@@ -78,7 +78,8 @@ export async function addDependency (db: Db, pair: Pair): Promise<DependencyRow 
     return hasBlocker && row?.has_blocked === true ? row : undefined
   })
   if (added === undefined) return hasBlocker ? 'no blocked' : 'no blocker'
-  return dependencies(db, blockerId, actor).where('d.id', '=', id).$castTo<DependencyRow>().executeTakeFirstOrThrow()
+  // Who deletes one of the two right after this leaves nothing to show.
+  return await dependencies(db, blockerId, actor).where('d.id', '=', id).$castTo<DependencyRow>().executeTakeFirst() ?? 'no blocker'
 }
 
 /**
