@@ -64,7 +64,8 @@ const fields = (role: Pick<RoleRow, 'slug' | 'name' | 'description' | 'permissio
 
 /** Adds a role and records the event. @param own what the caller holds: more cannot be given */
 export async function createRole (db: Db, { values, own, origin, record }: { values: CreateRole, own: string[], origin: Origin, record: OnRecord }): Promise<RoleRow> {
-  const { slug, name, description = '', permissions = [] } = values
+  const { slug, name, description = '' } = values
+  const permissions = [...values.permissions ?? []].sort() // as a role has them: what a later event says it had is what this one says
   await refuseUnheld(db, own, permissions)
   const id = newId()
   return inTransaction(db, async (trx) => {

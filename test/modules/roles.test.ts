@@ -30,6 +30,13 @@ await t.test('the roles are listed with what they allow, and everything that a r
   t.equal((await s.ask('GET', `/api/roles/${VIEWER}`, { headers: { 'if-none-match': '"1"' } })).statusCode, 304)
 })
 
+await t.test('what a role is logged to have been is what the event before it says that it became', async (t) => {
+  const role = await addRole(['tasks:read', 'activity:read', 'projects:read'])
+  await s.ask('PATCH', `/api/roles/${role.id}`, { body: { permissions: ['tasks:read', 'activity:read'] } })
+  const [created, updated] = await s.query("select changes -> 'permissions' as permissions from activity_log where entity_id = $1 order by created_at", [role.id])
+  t.same(updated.permissions[0], created.permissions[1])
+})
+
 await t.test('a role is added, changed as others are, and deleted; each is an event', async (t) => {
   const answer = await s.ask('POST', '/api/roles', { body: { slug: 'estimator', name: 'Estimator', permissions: ['tasks:read', 'projects:read'] } })
   const role = answer.json()
