@@ -148,8 +148,8 @@ async function remindOfAll (client: pg.ClientBase): Promise<void> {
 /** Positions in the order of time and id, as the sequencer would have given them, and all of them told of. */
 async function numberEvents (client: pg.ClientBase): Promise<number> {
   const { rowCount } = await client.query(`
-    insert into event_positions (position, event_id, event_at)
-    select row_number() over (order by created_at, id), id, created_at from activity_log order by created_at, id`)
+    insert into event_positions (position, event_id, event_at, project_id)
+    select row_number() over (order by created_at, id), id, created_at, project_id from activity_log order by created_at, id`)
   await client.query('update event_sequencer set last_position = $1', [rowCount])
   await client.query("insert into event_cursors (consumer, position) values ('notifications', $1)", [rowCount])
   return rowCount ?? 0

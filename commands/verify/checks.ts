@@ -110,6 +110,11 @@ export const checks: readonly Check[] = [
       ) p on p.event_id = a.id and p.event_at = a.created_at
       where a.id is null or p.event_id is null or p.times > 1`)
   },
+  {
+    name: 'event_projects',
+    about: 'beside the position of each event is the project that it is in',
+    run: rowsOf(sql`select e.event_id as id from event_positions e join activity_log a on a.created_at = e.event_at and a.id = e.event_id where e.project_id is distinct from a.project_id`)
+  },
   { name: 'outbox', about: 'no event waits for its position for longer than ten minutes (an instance of the service numbers them)', run: rowsOf(sql`select event_id as id from event_outbox where event_at < now() - ${OUTBOX_PATIENCE}`) },
   {
     name: 'files',

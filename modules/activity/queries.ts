@@ -4,7 +4,7 @@ import type { Actor } from '../../plugins/auth/index.js'
 import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'
-import { visibleProject } from '../shared/visibility.js'
+import { visibleProject, visibleProjects } from '../shared/visibility.js'
 import type { ActivityEvent, Change } from './schemas.js'
 import { sentenceOf } from './sentences.js'
 
@@ -21,8 +21,11 @@ export interface ActivityFilter {
   to?: string
 }
 
-/** Events of projects that the person may see, deleted ones too: a log tells of deletions; and the company's, for whoever may read more than projects. */
-const isVisible = (actor: Actor): Expression<SqlBool> => actor.byProjectRole === undefined
+/** Whether the person may read the events that are in no project: who has more than a role in projects. */
+const seesCompanyEvents = ({ byProjectRole }: Actor): boolean => byProjectRole === undefined
+
+/** Events of projects that the person may see, deleted ones too: a log tells of deletions; and the company's. */
+const isVisible = (actor: Actor): Expression<SqlBool> => seesCompanyEvents(actor)
   ? sql<SqlBool>`(a.project_id is null or ${visibleProject(actor, { deletedToo: true })})`
   : visibleProject(actor, { deletedToo: true })
 
@@ -80,15 +83,20 @@ export async function seesProject (db: Db, actor: Actor, id: string): Promise<bo
 
 /** What happened after a position, in the order of positions. The log's partition is found by the event's time. */
 export async function listChanges (db: Db, { actor, after, limit }: { actor: Actor, after: number, limit: number }): Promise<Static<typeof Change>[]> {
-  const { rows } = await sql<Static<typeof Change>>`
-    select e.position, a.entity_type || '.' || a.action as type, a.entity_type, a.entity_id, a.project_id, a.created_at as at,
-      jsonb_build_object('action', a.action, 'actor_id', a.actor_id, 'task_id', a.task_id, 'version', a.version, 'changes', a.changes,
-        'detail', a.data, 'request_id', a.request_id) as data
-    from event_positions e
+  const eventsWhere = (condition: Expression<SqlBool>) => sql`
+    select e.position, a.* from event_positions e
     -- 'limit' keeps this a look-up per position, in the one partition that has the event: a join would read the whole log.
     cross join lateral (select * from activity_log a where a.created_at = e.event_at and a.id = e.event_id limit 1) a
     left join projects p on p.id = a.project_id
-    where e.position > ${after} and ${isVisible(actor)}
-    order by e.position limit ${limit}`.execute(db)
+    where e.position > ${after} and ${condition} order by e.position limit ${limit}`
+  // Whoever sees nothing but few projects finds the next events of each: those of all would be read past what they do not see.
+  const events = seesCompanyEvents(actor)
+    ? sql`(${eventsWhere(isVisible(actor))})`
+    : sql`(${visibleProjects(actor, { deletedToo: true })}) own cross join lateral (${eventsWhere(sql<SqlBool>`e.project_id = own.id`)})`
+  const { rows } = await sql<Static<typeof Change>>`
+    select a.position, a.entity_type || '.' || a.action as type, a.entity_type, a.entity_id, a.project_id, a.created_at as at,
+      jsonb_build_object('action', a.action, 'actor_id', a.actor_id, 'task_id', a.task_id, 'version', a.version, 'changes', a.changes,
+        'detail', a.data, 'request_id', a.request_id) as data
+    from ${events} a order by a.position limit ${limit}`.execute(db)
   return rows
 }

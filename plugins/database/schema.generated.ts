@@ -206,7 +206,8 @@ export const expectedSchema: DatabaseSchema = {
     "event_positions": [
       "event_at",
       "event_id",
-      "position"
+      "position",
+      "project_id"
     ],
     "event_sequencer": [
       "is_only",
@@ -679,6 +680,7 @@ export const expectedSchema: DatabaseSchema = {
     "event_positions.event_at": "timestamp with time zone not null",
     "event_positions.event_id": "uuid not null",
     "event_positions.position": "bigint not null",
+    "event_positions.project_id": "uuid",
     "event_sequencer.is_only": "boolean not null default true",
     "event_sequencer.last_position": "bigint not null default 0",
     "guest_links.created_at": "timestamp with time zone not null default clock_timestamp()",
@@ -993,6 +995,7 @@ export const expectedSchema: DatabaseSchema = {
     "contacts_pkey": "CREATE UNIQUE INDEX contacts_pkey ON public.contacts USING btree (id)",
     "event_cursors_pkey": "CREATE UNIQUE INDEX event_cursors_pkey ON public.event_cursors USING btree (consumer)",
     "event_outbox_pkey": "CREATE UNIQUE INDEX event_outbox_pkey ON public.event_outbox USING btree (seq)",
+    "event_positions_by_project": "CREATE INDEX event_positions_by_project ON public.event_positions USING btree (project_id, \"position\") WHERE (project_id IS NOT NULL)",
     "event_positions_event_id_key": "CREATE UNIQUE INDEX event_positions_event_id_key ON public.event_positions USING btree (event_id)",
     "event_positions_pkey": "CREATE UNIQUE INDEX event_positions_pkey ON public.event_positions USING btree (\"position\")",
     "event_sequencer_pkey": "CREATE UNIQUE INDEX event_sequencer_pkey ON public.event_sequencer USING btree (is_only)",
@@ -1415,6 +1418,7 @@ export const expectedSchema: DatabaseSchema = {
     "audit_seals.audit_seals_append_only": "CREATE TRIGGER audit_seals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_seals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
     "ball_holds.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER UPDATE OF started_at, ended_at ON public.ball_holds NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN (((new.started_at IS DISTINCT FROM old.started_at) OR (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_hold_inside_pause()",
     "ball_pauses.ball_pauses_inside": "CREATE CONSTRAINT TRIGGER ball_pauses_inside AFTER INSERT OR UPDATE ON public.ball_pauses NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION refuse_pause_outside()",
+    "event_positions.event_positions_project": "CREATE TRIGGER event_positions_project BEFORE INSERT ON public.event_positions FOR EACH ROW EXECUTE FUNCTION note_event_project()",
     "role_permissions.role_permissions_administrator_whole": "CREATE CONSTRAINT TRIGGER role_permissions_administrator_whole AFTER DELETE OR UPDATE ON public.role_permissions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_administrator_whole()",
     "role_permissions.role_permissions_rights_told_delete": "CREATE TRIGGER role_permissions_rights_told_delete AFTER DELETE ON public.role_permissions REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
     "role_permissions.role_permissions_rights_told_insert": "CREATE TRIGGER role_permissions_rights_told_insert AFTER INSERT ON public.role_permissions REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tell_rights_changed()",
@@ -1445,6 +1449,7 @@ export const expectedSchema: DatabaseSchema = {
     "jsonb_changes(jsonb, jsonb)": "e187adf8ed5c79254fb170fa7ce253891288e11cacb687e583b681b77f1149bf",
     "keep_administrator_whole()": "77753d8bdef899ab2adf39325cd7893db30baff37e1c802cd3ab986c55150ca1",
     "keep_stat_ledger()": "5e297d54fd48fbdca7f043355731df9fa467cc8ca1be0895278872828ae1b091",
+    "note_event_project()": "5ac7187c04d18d75eaad72c6d88c0727acb42cfda37e9de2c0d13cc1f300862c",
     "ontario_holidays(integer)": "38216c8a927531e661b0b7b7d8ea171b768a909e86a1bbacbfac22b6c9d2ea01",
     "rebuild_calendar(uuid)": "bdf933ec6f681c08534359c9988ca961ecd781be57d6227cad99c7d513d5a463",
     "rebuild_stats()": "e76389dddb2e8afae231afbc3728ccc4951237c21ee5f4161fb3afa9e3c69f84",

@@ -243,6 +243,7 @@ export interface EventPositions {
   event_at: string;
   event_id: string;
   position: number;
+  project_id: string | null;
 }
 
 export interface EventSequencer {

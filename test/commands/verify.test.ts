@@ -34,6 +34,7 @@ await t.test('each check finds what is wrong, names some of it, and nothing else
     [['ball_in_court'], unwatched('update tasks set ball_no = ball_no + 1'), unwatched('update tasks set ball_no = ball_no - 1')],
     [['positions'], ['update event_sequencer set last_position = last_position + 1'], ['update event_sequencer set last_position = last_position - 1']],
     [['events'], ["insert into event_outbox (event_id, event_at) values ('00000000-0000-7000-8000-000000000001', now())"], ['delete from event_outbox']],
+    [['event_projects'], ['create table kept as select position, project_id from event_positions where project_id is not null order by position limit 1', 'update event_positions e set project_id = null from kept k where k.position = e.position'], ['update event_positions e set project_id = k.project_id from kept k where k.position = e.position', 'drop table kept']],
     [['outbox', 'positions'], ['insert into event_outbox (event_id, event_at) select event_id, event_at from event_positions where position = 1', 'delete from event_positions where position = 1'], ['insert into event_positions (position, event_id, event_at) select 1, event_id, event_at from event_outbox', 'delete from event_outbox']],
     [['files'], ["insert into stored_files (id, storage, state, since) values ('00000000-0000-7000-8000-000000000001', 'local', 'kept', now())"], ['delete from stored_files where id = \'00000000-0000-7000-8000-000000000001\'']]
   ]
