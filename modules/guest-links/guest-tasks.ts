@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import type { Db } from '../../plugins/database/index.js'
 import { keyset, type Keyed, type Order, type PageRequest } from '../shared/pagination.js'
 import { isAny } from '../shared/sql.js'
-import { isOverdue, progress, taskKey } from '../tasks/index.js'
+import { holderOf, isOverdue, progress, taskKey } from '../tasks/index.js'
 import { isGood } from './queries.js'
 import type { GuestTask } from './schemas.js'
 
@@ -19,11 +19,9 @@ const orders: Record<string, Order> = {
   due_at: { by: sql`t.due_sort`, type: 'timestamptz' }
 }
 
-const holder = sql`case
-  when t.ball_in_court is not null then (select jsonb_build_object('kind', 'user', 'name', u.name, 'company', null) from users u where u.id = t.ball_in_court)
-  when t.ball_contact_id is not null then (select jsonb_build_object('kind', 'contact', 'name', c.name, 'company', o.name) from contacts c join companies o on o.id = c.company_id where c.id = t.ball_contact_id)
-  when t.ball_company_id is not null then (select jsonb_build_object('kind', 'company', 'name', o.name, 'company', null) from companies o where o.id = t.ball_company_id)
-end`
+/** Who holds the ball: of what colleagues see of them, this much. */
+const holder = sql`(select jsonb_build_object('kind', h -> 'kind', 'name', h -> 'name', 'company', h -> 'company' -> 'name')
+  from (select ${holderOf('t.ball_in_court', 't.ball_company_id', 't.ball_contact_id')} as h) held where h is not null)`
 
 const shown = (db: Db, { id, project_id: projectId, task_id: taskId, status }: Shown) => db.selectFrom('tasks as t').innerJoin('projects as p', 'p.id', 't.project_id')
   .where('t.project_id', '=', projectId).where('t.deleted_at', 'is', null).where(isGood(db, id))

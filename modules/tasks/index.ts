@@ -20,7 +20,7 @@ import { workRoutes } from './work/routes.js'
 import { Work } from './work/schemas.js'
 
 export { collectFiles, type Collected } from './attachments/collect.js'
-export { isOverdue, progress, taskKey } from './columns.js'
+export { holderOf, isOverdue, progress, taskKey } from './columns.js'
 export { recordNotices } from './notices/queries.js'
 export { COMPANY_POLICY } from './reminders/policy.js'
 export { dueReminders, recordReminders, type DueReminder, type ReminderStage } from './reminders/queries.js'
