@@ -102,6 +102,14 @@ export async function startApp (t: Test, { clock, environment = {} }: { clock?: 
   }
 }
 
+/** Another instance on the database of an app, with its clock; it logs nothing. */
+export async function anotherInstance (t: Test, { app }: TestApp): Promise<TestApp['app']> {
+  const other = await buildApp({ ...app.config, LOG_LEVEL: 'silent' }, { clock: app.clock })
+  await other.ready()
+  t.teardown(() => other.close())
+  return other
+}
+
 /**
  * Looks again and again, until something is found.
  * @returns what was found: anything but undefined and false

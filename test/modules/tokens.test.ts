@@ -2,18 +2,14 @@
 import { publicRoutes } from '../../plugins/public-routes.js'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { buildApp } from '../../app.js'
 import { apiTokens } from '../../plugins/auth/api-tokens.js'
-import { eventually, nextPage, startApp, type Person } from '../helper.js'
+import { anotherInstance, eventually, nextPage, startApp, type Person } from '../helper.js'
 import { takeLog } from '../logs.js'
 
 let now = new Date()
 const s = await startApp(t, { clock: () => now, environment: { LOG_LEVEL: 'info', API_TOKENS_PER_PERSON: '7', API_TOKEN_MAX_DAYS: '365' } })
 const lines = takeLog(s.app)
-// Another instance, on the same database.
-const second = await buildApp({ ...s.app.config, LOG_LEVEL: 'silent' }, { clock: () => now })
-await second.ready()
-t.teardown(() => second.close())
+const second = await anotherInstance(t, s)
 
 const inDays = (days: number) => new Date(now.getTime() + days * 86_400_000).toISOString()
 const problem = (answer: { json: () => any }) => { const { status, code, errors } = answer.json(); return [status, code, errors?.[0]?.path] }
